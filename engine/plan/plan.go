@@ -1,0 +1,77 @@
+// Package plan is the typed plan of a pipeline: the messages of plan.proto and
+// what every reader of them needs. The compiler (engine/compile) makes plans; agents and
+// workers only execute them, so this package knows no SQL and no YAML.
+package plan
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/leatio/leat/engine/batch"
+)
+
+//go:generate protoc --go_out=. --go_opt=paths=source_relative plan.proto
+
+// Format is the newest plan format that this build reads and the one it writes.
+const Format = 1
+
+// ErrFormat says that a plan was written by a newer Leat.
+var ErrFormat = errors.New("plan format is newer than this build")
+
+// Names of the columns that window steps make.
+const (
+	WindowStart = "window_start"
+	WindowEnd   = "window_end"
+	SliceStart  = "slice_start"
+	SliceEnd    = "slice_end"
+	Revision    = "_revision"
+)
+
+// Marshal gives the bytes of a plan; equal plans give equal bytes.
+func Marshal(p *Plan) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(p)
+}
+
+// Unmarshal reads and checks a plan's bytes, which may come from outside.
+func Unmarshal(b []byte) (*Plan, error) {
+	p := new(Plan)
+	if err := proto.Unmarshal(b, p); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	if p.Format > Format {
+		return nil, fmt.Errorf("plan format %d: %w (up to %d): upgrade it", p.Format, ErrFormat, Format)
+	}
+	if err := Check(p); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	return p, nil
+}
+
+// SchemaOf converts columns to a batch schema.
+func SchemaOf(cols []*Column) batch.Schema {
+	s := make(batch.Schema, len(cols))
+	for i, c := range cols {
+		s[i] = batch.Field{Name: c.Name, Type: batch.Type(c.Type)}
+	}
+	return s
+}
+
+// ColumnsOf converts a batch schema to columns.
+func ColumnsOf(s batch.Schema) []*Column {
+	cols := make([]*Column, len(s))
+	for i, f := range s {
+		cols[i] = &Column{Name: f.Name, Type: uint32(f.Type)}
+	}
+	return cols
+}
+
+// Schema is the schema of the batches that the source's decoder makes.
+func (s *Source) Schema() batch.Schema {
+	out := make(batch.Schema, len(s.Columns))
+	for i, c := range s.Columns {
+		out[i] = batch.Field{Name: c.Name, Type: batch.Type(c.Type)}
+	}
+	return out
+}
