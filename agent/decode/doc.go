@@ -1,0 +1,2 @@
+// Package decode turns messages into the typed columns of a plan's source.
+package decode
