@@ -1,0 +1,2 @@
+// Package expr evaluates typed expressions over batches of columns.
+package expr

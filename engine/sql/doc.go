@@ -1,0 +1,2 @@
+// Package sql parses and types the SQL expressions of a pipeline file.
+package sql
