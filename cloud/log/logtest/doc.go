@@ -1,0 +1,2 @@
+// Package logtest is the conformance suite of the cloud's log, keys and objects.
+package logtest

@@ -1,0 +1,2 @@
+// Package sqlite keeps result tables in one SQLite database file.
+package sqlite
