@@ -1,0 +1,13 @@
+package aggregate
+
+import "errors"
+
+// Errors that callers tell apart.
+var (
+	// ErrKind says that a plan names an accumulator that this build does not have.
+	ErrKind = errors.New("unknown accumulator (a newer Leat may have made the plan)")
+	// ErrFunction says that there is no such aggregate function.
+	ErrFunction = errors.New("unknown aggregate function")
+	// ErrType says that an aggregate does not take arguments of the given type.
+	ErrType = errors.New("does not take this type")
+)

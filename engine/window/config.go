@@ -1,0 +1,43 @@
+package window
+
+// PartialConfig bounds a Partial. The zero value is the default.
+type PartialConfig struct {
+	// MaxGroups is the number of pending (key, slice) partials and of known keys at which Full asks
+	// for a Drain. One batch may go beyond it by its own rows. 0 = 1,000,000.
+	MaxGroups int
+	// KeepKeys is the number of keys that stay known after a Drain; with more, all are forgotten
+	// and learned again. 0 = 250,000.
+	KeepKeys int
+	// KeepKeyBytes bounds the bytes of the known keys in the same way. 0 = 16 MiB.
+	KeepKeyBytes int
+}
+
+func (c PartialConfig) withDefaults() PartialConfig {
+	if c.MaxGroups <= 0 {
+		c.MaxGroups = 1_000_000
+	}
+	if c.KeepKeys <= 0 {
+		c.KeepKeys = 250_000
+	}
+	if c.KeepKeyBytes <= 0 {
+		c.KeepKeyBytes = 16 << 20
+	}
+	return c
+}
+
+// FinalConfig configures a Final. The zero value is the default.
+type FinalConfig struct {
+	// LastOnly fires a window once, when nothing more can change it (end + allowed lateness <= fire
+	// watermark), as `leat run` does over a bounded source.
+	LastOnly bool
+	// MaxStates bounds the (key, window) states held; a Merge or Restore that would pass it is refused
+	// with ErrFull. 0 = 16,000,000.
+	MaxStates int
+}
+
+func (c FinalConfig) withDefaults() FinalConfig {
+	if c.MaxStates <= 0 {
+		c.MaxStates = 16_000_000
+	}
+	return c
+}
