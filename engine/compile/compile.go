@@ -1,6 +1,16 @@
 package compile
 
 import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/sql"
 )
 
@@ -26,4 +36,194 @@ type ModuleInfo struct {
 	SHA256        [32]byte
 	Size          uint64                   // bytes of the module
 	Functions     map[string]sql.Signature // its scalar functions by name
+}
+
+// Compile makes the plan of a pipeline file. The error is of type Mistakes and
+// holds all mistakes of the file, sorted by place.
+func Compile(src []byte, o Options) (*plan.Plan, error) {
+	if o.File == "" {
+		o.File = "pipeline.yaml"
+	}
+	c := &compiler{o: o, src: src, functions: map[string]sql.Signature{}}
+	if len(src) <= maxFileBytes {
+		c.lines = strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
+	}
+	p := c.compile()
+	if len(c.mistakes) > 0 {
+		return nil, c.mistakes.sorted()
+	}
+	if err := plan.Check(p); err != nil {
+		// What the file may hold and what a plan may hold are bounded apart.
+		c.tell(1, 1, "this pipeline cannot become a plan: "+err.Error(), "")
+		return nil, c.mistakes
+	}
+	return p, nil
+}
+
+// compiler holds what one run of Compile gathers.
+type compiler struct {
+	o         Options
+	src       []byte
+	lines     []string
+	mistakes  Mistakes
+	visited   int // values of the file so far, see maxNodes
+	functions map[string]sql.Signature
+	// owners is the module of each function, by its position in modules.
+	owners  map[string]int
+	modules []*plan.Module
+	// brokenModules says that some function may be unknown because its module
+	// could not be resolved.
+	brokenModules bool
+}
+
+func (c *compiler) compile() *plan.Plan {
+	root := c.readYAML()
+	if root == nil {
+		return nil
+	}
+	f := c.read(root, fileKeys(), 0)
+	if f == nil {
+		return nil
+	}
+	p := &plan.Plan{
+		Format:         plan.Format,
+		Pipeline:       f.get("name").textOr(""),
+		PipelineId:     c.o.PipelineID,
+		Version:        c.o.Version,
+		Agents:         c.agents(f.get("agents")),
+		AwayWaitMicros: awayWait,
+		KeepMicros:     awayKeep,
+	}
+	c.resolveModules(f.get("udfs"))
+	in := c.source(f.get("source"))
+	b := &builder{c: c, plan: p, source: in, edge: in.rows, cur: in.rows}
+	b.steps(f.get("steps"))
+	b.freshness(f)
+	b.checkSinks(f.get("sinks"))
+	if len(c.mistakes) > 0 || in.rows == nil {
+		return nil
+	}
+	b.split(f.get("sinks"))
+	c.keepUsedModules(p)
+	return p
+}
+
+// tell notes a mistake.
+func (c *compiler) tell(line, column int, what, expected string) {
+	if len(c.mistakes) == maxMistakes {
+		c.mistakes = append(c.mistakes, Mistake{c.o.File, 1 << 30, 1, "further mistakes are not shown", ""})
+	}
+	if len(c.mistakes) > maxMistakes {
+		return
+	}
+	c.mistakes = append(c.mistakes, Mistake{File: c.o.File, Line: max(line, 1), Column: max(column, 1), What: what, Expected: expected})
+}
+
+// at notes a mistake at a node.
+func (c *compiler) at(n *yaml.Node, what, expected string) { c.tell(n.Line, n.Column, what, expected) }
+
+// inside notes a mistake inside the text of a scalar.
+func (c *compiler) inside(n *yaml.Node, offset int, what, expected string) {
+	line, column := c.place(n, offset)
+	c.tell(line, column, what, expected)
+}
+
+var dollarBrace = regexp.MustCompile(`\$\{[^}]{0,60}\}?`)
+
+// substitution checks the ${...} in a string; false after telling a mistake.
+func (c *compiler) substitution(n *yaml.Node, s *shape) bool {
+	good := true
+	for _, m := range dollarBrace.FindAllStringIndex(n.Value, -1) {
+		what := n.Value[m[0]:m[1]]
+		name, isSecret := strings.CutPrefix(what, "${secret.")
+		switch {
+		case strings.HasPrefix(what, "${param."):
+			c.inside(n, m[0], fmt.Sprintf("%q is not built yet in this version", what), "the value itself")
+		case isSecret && s.secret && secretName.MatchString(name):
+			continue
+		case isSecret && s.secret:
+			c.inside(n, m[0], fmt.Sprintf("%q does not name a secret", what), "${secret.name} with letters, digits, '_' and '-'")
+		case isSecret:
+			c.inside(n, m[0], fmt.Sprintf("%q stands where secrets are not put in", what), "secrets only in password")
+		case s.kind == kindExpr:
+			continue // a regular expression, perhaps; SQL will tell
+		default:
+			c.inside(n, m[0], fmt.Sprintf("%q means nothing", shorten(what)), "plain text")
+		}
+		good = false
+	}
+	return good
+}
+
+var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\}$`)
+
+func (c *compiler) agents(v *value) string {
+	if v == nil {
+		return ""
+	}
+	_, err := plan.ParseSelector(v.text)
+	var se *plan.SelectorError
+	if errors.As(err, &se) {
+		c.inside(v.node, se.Offset, se.Msg, "")
+		return ""
+	}
+	return v.text
+}
+
+// scope is what expressions see at some point.
+func (c *compiler) scope(cols batch.Schema, aggregates bool) sql.Scope {
+	return sql.Scope{Columns: cols, Functions: c.functions, Aggregates: aggregates}
+}
+
+// expression notes the mistakes that the parser or type checker found in v.
+func (c *compiler) expression(v *value, err error) {
+	switch e := err.(type) {
+	case *sql.Error:
+		c.inside(v.node, e.Offset, e.Msg, "")
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			c.expression(v, one)
+		}
+	default:
+		if inner := errors.Unwrap(err); inner != nil {
+			c.expression(v, inner)
+			return
+		}
+		c.at(v.node, err.Error(), "")
+	}
+}
+
+// mentions tells whether an expression's text holds one of the names as a
+// word: a mistake in it may only follow from an earlier one.
+func mentions(text string, names map[string]bool) bool {
+	if len(names) == 0 {
+		return false
+	}
+	for name := range names {
+		for rest := text; ; {
+			i := strings.Index(strings.ToLower(rest), strings.ToLower(name))
+			if i < 0 || i+len(name) > len(rest) {
+				break
+			}
+			if !wordEnd(rest[:i]) && !wordStart(rest[i+len(name):]) {
+				return true
+			}
+			rest = rest[i+len(name):]
+		}
+	}
+	return false
+}
+
+func wordEnd(s string) bool {
+	r, _ := utf8.DecodeLastRuneInString(s)
+	return s != "" && wordRune(r)
+}
+
+func wordStart(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return s != "" && wordRune(r)
+}
+
+func wordRune(r rune) bool {
+	return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= 0x80
 }

@@ -1831,7 +1831,11 @@ type TableSink struct {
 	KeepMicros int64                  `protobuf:"varint,2,opt,name=keep_micros,json=keepMicros,proto3" json:"keep_micros,omitempty"` // 0 = for ever
 	// Columns (of the node's input) that identify a row; a higher _revision
 	// replaces it. None = plain rows, identified by where they came from.
-	Keys          []uint32 `protobuf:"varint,3,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	Keys []uint32 `protobuf:"varint,3,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	// The timestamp column (of the node's input) that keep_micros is judged by:
+	// the window's end, or the event time of plain rows, where it is among the columns.
+	TimeColumn    uint32 `protobuf:"varint,4,opt,name=time_column,json=timeColumn,proto3" json:"time_column,omitempty"`
+	HasTimeColumn bool   `protobuf:"varint,5,opt,name=has_time_column,json=hasTimeColumn,proto3" json:"has_time_column,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1885,6 +1889,20 @@ func (x *TableSink) GetKeys() []uint32 {
 		return x.Keys
 	}
 	return nil
+}
+
+func (x *TableSink) GetTimeColumn() uint32 {
+	if x != nil {
+		return x.TimeColumn
+	}
+	return 0
+}
+
+func (x *TableSink) GetHasTimeColumn() bool {
+	if x != nil {
+		return x.HasTimeColumn
+	}
+	return false
 }
 
 type StdoutSink struct {
@@ -2397,12 +2415,15 @@ const file_plan_proto_rawDesc = "" +
 	"\x05table\x18\x01 \x01(\v2\x17.leat.plan.v1.TableSinkH\x00R\x05table\x122\n" +
 	"\x06stdout\x18\x02 \x01(\v2\x18.leat.plan.v1.StdoutSinkH\x00R\x06stdout\x12,\n" +
 	"\x04file\x18\x03 \x01(\v2\x16.leat.plan.v1.FileSinkH\x00R\x04fileB\x06\n" +
-	"\x04kind\"T\n" +
+	"\x04kind\"\x9d\x01\n" +
 	"\tTableSink\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vkeep_micros\x18\x02 \x01(\x03R\n" +
 	"keepMicros\x12\x12\n" +
-	"\x04keys\x18\x03 \x03(\rR\x04keys\"\f\n" +
+	"\x04keys\x18\x03 \x03(\rR\x04keys\x12\x1f\n" +
+	"\vtime_column\x18\x04 \x01(\rR\n" +
+	"timeColumn\x12&\n" +
+	"\x0fhas_time_column\x18\x05 \x01(\bR\rhasTimeColumn\"\f\n" +
 	"\n" +
 	"StdoutSink\"\x1e\n" +
 	"\bFileSink\x12\x12\n" +
