@@ -13,13 +13,13 @@
 //	sum(int)     int? low, int high           null, 0     high * 2^64 + low; high is 0 when the sum fits
 //	min, max     T?                           null
 //	first, last  timestamp, T?                0, null
-//	moments      int n, double? hi, double lo, double q0..q3
+//	moments      int n, double hi, lo, q0..q3  0 each         hi+lo is the sum, q0+..+q3 the sum of squares
 //
 // Every accumulator is a commutative monoid: the empty state is the identity,
 // Merge is associative and commutative, and adding a row is merging the state
 // of that row alone. So results do not depend on how rows were split or in
 // which order states were merged. For sums of doubles this holds while 106
-// bits span the values and their partial sums (see sum.go). Nothing is
+// bits span the values and their partial sums (see doubledouble.go and squares.go). Nothing is
 // idempotent but min, max, first and last.
 //
 // A state may come from outside and hold any values: Merge never panics on

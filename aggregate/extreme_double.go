@@ -1,0 +1,111 @@
+package aggregate
+
+import (
+	"math"
+
+	"github.com/leatio/leat/engine/batch"
+)
+
+// extremeDouble is min or max of doubles in PostgreSQL's order: NaN is the
+// greatest value and equals itself, -0 equals 0 and is given as 0. Commutative, associative, idempotent. The
+// state is the value (null = none).
+type extremeDouble struct {
+	max  bool
+	v    []float64
+	skip present
+}
+
+// noDouble marks a slot without values: a NaN of other bits than the canonical one.
+var noDouble = math.Float64frombits(0x7FF8_0000_0000_1EA7)
+
+func isNoDouble(v float64) bool { return math.Float64bits(v) == 0x7FF8_0000_0000_1EA7 }
+
+func (a *extremeDouble) Grow(slots int) { a.v = grow(a.v, slots, noDouble) }
+
+func (a *extremeDouble) Add(slots []uint32, col *batch.Column, _ []int64, rows []uint32) {
+	slots, rows = a.skip.of(col, slots, rows)
+	switch {
+	case rows == nil && a.max:
+		maxDoubles(a.v, slots, col.Doubles)
+	case rows == nil:
+		minDoubles(a.v, slots, col.Doubles)
+	case a.max:
+		maxDoublesAt(a.v, slots, rows[:len(slots)], col.Doubles)
+	default:
+		minDoublesAt(a.v, slots, rows[:len(slots)], col.Doubles)
+	}
+}
+
+func minDoubles(state []float64, slots []uint32, values []float64) {
+	values = values[:len(slots)]
+	for i, s := range slots {
+		if v := values[i]; !(state[s] <= v) {
+			state[s] = lesser(state[s], v)
+		}
+	}
+}
+
+func maxDoubles(state []float64, slots []uint32, values []float64) {
+	values = values[:len(slots)]
+	for i, s := range slots {
+		if v := values[i]; !(state[s] >= v) {
+			state[s] = greater(state[s], v)
+		}
+	}
+}
+
+func minDoublesAt(state []float64, slots, rows []uint32, values []float64) {
+	for i, s := range slots {
+		if v := values[rows[i]]; !(state[s] <= v) {
+			state[s] = lesser(state[s], v)
+		}
+	}
+}
+
+func maxDoublesAt(state []float64, slots, rows []uint32, values []float64) {
+	for i, s := range slots {
+		if v := values[rows[i]]; !(state[s] >= v) {
+			state[s] = greater(state[s], v)
+		}
+	}
+}
+
+func lesser(cur, v float64) float64 {
+	if cur < v || (v != v && !isNoDouble(cur)) {
+		return cur
+	}
+	return canonical(v)
+}
+
+func greater(cur, v float64) float64 {
+	if cur > v || (cur != cur && !isNoDouble(cur)) {
+		return cur
+	}
+	return canonical(v)
+}
+
+func (a *extremeDouble) Merge(slots []uint32, state []batch.Column, rows []uint32) {
+	a.Add(slots, &state[0], nil, rows)
+}
+
+func (a *extremeDouble) AppendState(dst []batch.Column, slots []uint32) {
+	a.appendResult(&dst[0], slots)
+}
+
+func (a *extremeDouble) appendResult(out *batch.Column, slots []uint32) {
+	for _, s := range slots {
+		if isNoDouble(a.v[s]) {
+			out.AppendNull()
+		} else {
+			putDouble(out, a.v[s])
+		}
+	}
+}
+
+func (a *extremeDouble) Clear(slots []uint32) {
+	for _, s := range slots {
+		a.v[s] = noDouble
+	}
+}
+
+func (a *extremeDouble) SizeBytes() int { return 8*cap(a.v) + a.skip.sizeBytes() }

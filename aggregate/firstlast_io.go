@@ -1,0 +1,92 @@
+package aggregate
+
+import "github.com/leatio/leat/engine/batch"
+
+// gather gives values in the order of rows; dst is reused.
+func gather[T any](dst, values []T, rows []uint32) []T {
+	if rows == nil {
+		return values
+	}
+	dst = dst[:0]
+	for _, r := range rows {
+		dst = append(dst, values[r])
+	}
+	return dst
+}
+
+type timedInt struct{ buf []int64 }
+
+func (t *timedInt) values(col *batch.Column, rows []uint32, _ int) []int64 {
+	if rows == nil {
+		return col.Ints
+	}
+	t.buf = gather(t.buf, col.Ints, rows)
+	return t.buf
+}
+func (*timedInt) put(out *batch.Column, v int64) { putInt(out, v) }
+func (*timedInt) sizeBytes(int64) int            { return 0 }
+
+type timedDouble struct{ buf []float64 }
+
+func (t *timedDouble) values(col *batch.Column, rows []uint32, _ int) []float64 {
+	if rows == nil {
+		return col.Doubles
+	}
+	t.buf = gather(t.buf, col.Doubles, rows)
+	return t.buf
+}
+func (*timedDouble) put(out *batch.Column, v float64) { putDouble(out, v) }
+func (*timedDouble) sizeBytes(float64) int            { return 0 }
+
+// timedBool holds false as 0 and true as 1.
+type timedBool struct{ buf []uint8 }
+
+func (t *timedBool) values(col *batch.Column, rows []uint32, n int) []uint8 {
+	t.buf = t.buf[:0]
+	for i := range n {
+		v := uint8(0)
+		if col.Bools[rowAt(rows, i)] {
+			v = 1
+		}
+		t.buf = append(t.buf, v)
+	}
+	return t.buf
+}
+func (*timedBool) put(out *batch.Column, v uint8) { putBool(out, v == 1) }
+func (*timedBool) sizeBytes(uint8) int            { return 0 }
+
+// timedString refers to the strings of the batches' Dicts.
+type timedString struct{ buf []string }
+
+func (t *timedString) values(col *batch.Column, rows []uint32, n int) []string {
+	t.buf = t.buf[:0]
+	values := col.Dict.Values()
+	for i := range n {
+		t.buf = append(t.buf, values[col.Codes[rowAt(rows, i)]])
+	}
+	return t.buf
+}
+func (*timedString) put(out *batch.Column, v string) { putString(out, v) }
+func (*timedString) sizeBytes(v string) int          { return len(v) }
+
+// dictLimit bounds the memory of a timedBytes' Dict.
+const dictLimit = 1 << 20
+
+// timedBytes copies values into strings, equal ones once while its Dict is below dictLimit.
+type timedBytes struct {
+	buf  []string
+	dict *batch.Dict
+}
+
+func (t *timedBytes) values(col *batch.Column, rows []uint32, n int) []string {
+	if t.dict == nil || t.dict.SizeBytes() > dictLimit {
+		t.dict = batch.NewDict()
+	}
+	t.buf = t.buf[:0]
+	for i := range n {
+		t.buf = append(t.buf, t.dict.Value(t.dict.Code(col.Blob(rowAt(rows, i)))))
+	}
+	return t.buf
+}
+func (*timedBytes) put(out *batch.Column, v string) { putBytes(out, v) }
+func (*timedBytes) sizeBytes(v string) int          { return len(v) }
