@@ -1,0 +1,342 @@
+package expr
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+)
+
+// Compile checks e against the schema of its input and makes a Program of it.
+// e may come from outside: what is not well-typed, out of range or larger than
+// MaxNodes and MaxDepth is refused with ErrInvalid. fns may be nil where no
+// user-defined functions are called.
+func Compile(e *plan.Expr, in batch.Schema, fns Functions) (*Program, error) {
+	c := compiler{in: in, fns: fns}
+	root, err := c.expr(e, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Program{in: slices.Clone(in), used: c.used, typ: batch.Type(e.Type), root: root}, nil
+}
+
+type compiler struct {
+	in    batch.Schema
+	fns   Functions
+	used  []int
+	nodes int
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+func (c *compiler) expr(e *plan.Expr, depth int) (node, error) {
+	if e == nil {
+		return nil, invalid("an operand is missing")
+	}
+	if e.Type > uint32(batch.Timestamp) || !batch.Type(e.Type).Valid() {
+		return nil, invalid("unknown type %d", e.Type)
+	}
+	if depth > MaxDepth {
+		return nil, invalid("nested deeper than %d", MaxDepth)
+	}
+	if c.nodes++; c.nodes > MaxNodes {
+		return nil, invalid("more than %d operations", MaxNodes)
+	}
+	switch k := e.Kind.(type) {
+	case *plan.Expr_Column:
+		return c.column(k.Column, batch.Type(e.Type))
+	case *plan.Expr_Literal:
+		return newLiteral(k.Literal, batch.Type(e.Type))
+	case *plan.Expr_Call:
+		if k.Call == nil {
+			return nil, invalid("a call without an operation")
+		}
+		return c.call(k.Call, batch.Type(e.Type), depth)
+	}
+	return nil, invalid("neither column, literal nor call")
+}
+
+func (c *compiler) column(index uint32, t batch.Type) (node, error) {
+	if uint64(index) >= uint64(len(c.in)) {
+		return nil, invalid("column %d of %d", index, len(c.in))
+	}
+	i := int(index)
+	if c.in[i].Type != t {
+		return nil, invalid("column %q is %s, not %s", c.in[i].Name, c.in[i].Type, t)
+	}
+	if !slices.Contains(c.used, i) {
+		c.used = append(c.used, i)
+	}
+	return &column{i}, nil
+}
+
+func newLiteral(v *plan.Value, t batch.Type) (node, error) {
+	l := &literal{typ: t}
+	ok := true
+	switch k := v.GetKind().(type) {
+	case nil:
+		l.null = true
+	case *plan.Value_Bool:
+		l.b, ok = k.Bool, t == batch.Bool
+	case *plan.Value_Int:
+		l.i, ok = k.Int, t == batch.Int || t == batch.Timestamp
+	case *plan.Value_Double:
+		l.d, ok = canon(k.Double), t == batch.Double
+	case *plan.Value_String_:
+		l.s, ok = k.String_, t == batch.String
+	case *plan.Value_Bytes:
+		l.p, ok = k.Bytes, t == batch.Bytes
+	}
+	switch {
+	case !ok:
+		return nil, invalid("a literal is not of type %s", t)
+	case len(l.p) > maxBlobLiteral:
+		return nil, invalid("a literal of %d bytes, at most %d are allowed", len(l.p), maxBlobLiteral)
+	case len(l.s) > MaxString:
+		return nil, invalid("a literal of %d bytes, at most %d are allowed", len(l.s), MaxString)
+	}
+	return l, nil
+}
+
+func (c *compiler) call(k *plan.Call, t batch.Type, depth int) (node, error) {
+	if len(k.Args) > MaxNodes {
+		return nil, invalid("more than %d operations", MaxNodes)
+	}
+	args, types := make([]node, len(k.Args)), make([]batch.Type, len(k.Args))
+	for i, a := range k.Args {
+		n, err := c.expr(a, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		args[i], types[i] = n, batch.Type(a.Type)
+	}
+	if name, ok := strings.CutPrefix(k.Op, UDFPrefix); ok {
+		return c.udf(name, t, args)
+	}
+	have, err := ResultType(k.Op, types, t)
+	if err != nil {
+		return nil, err
+	}
+	if have != t {
+		return nil, invalid("%s gives %s, not %s", k.Op, have, t)
+	}
+	return build(k.Op, t, types, args)
+}
+
+func (c *compiler) udf(name string, t batch.Type, args []node) (node, error) {
+	if c.fns == nil {
+		return nil, invalid("there are no user-defined functions here, %q is called", name)
+	}
+	fn, err := c.fns.Scalar(name)
+	if err != nil {
+		return nil, fmt.Errorf("function %s: %w", name, err)
+	}
+	return &udf{name: name, typ: t, fn: fn, args: args}, nil
+}
+
+// build makes the node of an operation whose types are right.
+func build(op string, t batch.Type, types []batch.Type, args []node) (node, error) {
+	if cmp, ok := comparisonOf(op); ok {
+		return newCompare(cmp, types[0], args[0], args[1]), nil
+	}
+	if f, ok := mappings[op]; ok && t == batch.Double && len(args) == 1 {
+		return &mapping{f: f, a: args[0]}, nil
+	}
+	if f, ok := partials[op]; ok {
+		return &partial{f: f, a: args[0]}, nil
+	}
+	switch op {
+	case "+", "-", "*", "/", "%":
+		return &arith{op: op[0], typ: t, a: args[0], b: args[1]}, nil
+	case "neg", "abs":
+		return &intMapping{abs: op == "abs", a: args[0]}, nil
+	case "round":
+		return &roundTo{a: args[0], places: args[1]}, nil
+	case "power":
+		return &power2{a: args[0], b: args[1]}, nil
+	case "and", "or":
+		return newJunction(op == "or", args), nil
+	case "not":
+		return &not{a: args[0]}, nil
+	case "is_null", "is_not_null":
+		return &isNull{a: args[0], want: op == "is_null"}, nil
+	case "in":
+		return newIn(types[0], args[0], args[1:]), nil
+	case "case":
+		x := &choice{typ: t}
+		for i := 0; i+1 < len(args); i += 2 {
+			x.conds, x.vals = append(x.conds, args[i]), append(x.vals, args[i+1])
+		}
+		if len(args)%2 == 1 {
+			x.vals = append(x.vals, args[len(args)-1])
+		}
+		return x, nil
+	case "coalesce":
+		return &coalesce{typ: t, args: args}, nil
+	case "nullif":
+		return &nullif{typ: t, a: args[0], b: args[1]}, nil
+	case "greatest":
+		return &extreme{typ: t, sign: 1, args: args}, nil
+	case "least":
+		return &extreme{typ: t, sign: -1, args: args}, nil
+	case "cast":
+		return newCast(types[0], t, args[0]), nil
+	case "date_trunc", "extract":
+		return newTimeFunction(op, args)
+	default:
+		return newText(op, t, args)
+	}
+}
+
+func newCompare(cmp comparison, t batch.Type, a, b node) node {
+	if _, ok := a.(*literal); ok {
+		if _, ok := b.(*literal); !ok {
+			a, b, cmp = b, a, cmp.mirrored()
+		}
+	}
+	if c, ok := constant(b); ok {
+		switch t {
+		case batch.Int, batch.Timestamp:
+			return newCompareConstant(cmp, t, a, c)
+		case batch.Double:
+			if c.d == c.d {
+				return newCompareConstant(cmp, t, a, c)
+			}
+		case batch.String:
+			return newTextNode(batch.Bool, func(call *textCall) {
+				call.b = cmp.holds(strings.Compare(call.s[0], c.s))
+			}, a)
+		}
+	}
+	return &compare{comparison: cmp, typ: t, a: a, b: b}
+}
+
+// newJunction flattens a AND (b AND c).
+func newJunction(dominant bool, args []node) node {
+	x := &junction{dominant: dominant}
+	for _, a := range args {
+		if j, ok := a.(*junction); ok && j.dominant == dominant {
+			x.args = append(x.args, j.args...)
+		} else {
+			x.args = append(x.args, a)
+		}
+	}
+	return x
+}
+
+func newIn(t batch.Type, x node, list []node) node {
+	nulls := false
+	for _, e := range list {
+		l, ok := e.(*literal)
+		if !ok || t == batch.Bytes || t == batch.Bool {
+			return &in{x: x, first: list[0], rest: list[1:]}
+		}
+		nulls = nulls || l.null
+	}
+	switch t {
+	case batch.Double:
+		s := &inNumbers[float64]{x: x, set: map[float64]struct{}{}, nulls: nulls}
+		for _, e := range list {
+			if c, ok := constant(e); ok {
+				s.set[c.d] = struct{}{}
+				s.nan = s.nan || c.d != c.d
+			}
+		}
+		return s
+	case batch.String:
+		if nulls {
+			return &in{x: x, first: list[0], rest: list[1:]}
+		}
+		set := map[string]struct{}{}
+		for _, e := range list {
+			set[e.(*literal).s] = struct{}{}
+		}
+		return newTextNode(batch.Bool, func(call *textCall) { _, call.b = set[call.s[0]] }, x)
+	default:
+		s := &inNumbers[int64]{x: x, set: map[int64]struct{}{}, nulls: nulls}
+		for _, e := range list {
+			if c, ok := constant(e); ok {
+				s.set[c.i] = struct{}{}
+			}
+		}
+		return s
+	}
+}
+
+func newCast(from, to batch.Type, a node) node {
+	switch {
+	case from == to:
+		return a
+	case from == batch.String:
+		return newTextNode(to, readText(to), a)
+	case to == batch.String:
+		return &toText{a: a}
+	default:
+		return &numericCast{from: from, to: to, a: a}
+	}
+}
+
+func newTimeFunction(op string, args []node) (node, error) {
+	unit, ok := constant(args[0])
+	if !ok {
+		return nil, invalid("%s needs a literal as its first argument", op)
+	}
+	if op == "date_trunc" {
+		if !slices.Contains(truncUnits[:], unit.s) {
+			return nil, invalid("date_trunc to %s, expected one of %s", clip(unit.s), strings.Join(truncUnits[:], ", "))
+		}
+		return &dateTrunc{unit: unit.s, a: args[1]}, nil
+	}
+	f, ok := extractors[unit.s]
+	if !ok {
+		return nil, invalid("extract of %s, expected one of %s", clip(unit.s), strings.Join(extractFields[:], ", "))
+	}
+	return &extract{f: f, a: args[1]}, nil
+}
+
+// TruncUnits are the units that date_trunc knows.
+func TruncUnits() []string { return truncUnits[:] }
+
+// ExtractFields are the fields that extract knows.
+func ExtractFields() []string { return extractFields[:] }
+
+func newText(op string, t batch.Type, args []node) (node, error) {
+	var f textFunc
+	switch op {
+	case "lower":
+		f = lowerText
+	case "upper":
+		f = upperText
+	case "length":
+		f = lengthText
+	case "substr":
+		f = substrText
+	case "concat", "||":
+		f = concatText
+	case "replace":
+		f = replaceText
+	case "split_part":
+		f = splitPartText
+	case "like":
+		f = likeText
+	case "regexp_like":
+		pattern, ok := constant(args[1])
+		if !ok {
+			return nil, invalid("regexp_like needs a literal pattern")
+		}
+		re, err := CompilePattern(pattern.s)
+		if err != nil {
+			return nil, invalid("regexp_like: %v", err)
+		}
+		f, args = matchText(re), args[:1]
+	default:
+		return nil, invalid("unknown operation %s", clip(op))
+	}
+	x := newTextNode(t, f, args...)
+	x.nulls = op == "concat"
+	return x, nil
+}
