@@ -17,8 +17,8 @@ import "math"
 // A sum that is infinite or NaN, or leaves the range of doubles, has lo = 0 and behaves as IEEE 754 says.
 type dd struct{ hi, lo float64 }
 
-// noRows is the sum of no rows: hi is -0, which no sum of rows is, since rows
-// are made +0 before they are added. It is the identity of addition.
+// noRows is the sum of no rows: hi is -0, which no sum of rows is, since lo is never -0
+// and so makes +0 of a hi that is. It is the identity of addition.
 var noRows = dd{hi: math.Copysign(0, -1)}
 
 func (a dd) empty() bool { return math.Float64bits(a.hi) == 1<<63 }
@@ -30,7 +30,7 @@ func twoSum(a, b float64) (s, e float64) {
 	return s, (a - (s - t)) + (b - t)
 }
 
-// plus adds one double, which is not -0.
+// plus adds one double.
 func (a dd) plus(x float64) dd {
 	s := a.hi + x
 	t := s - a.hi

@@ -51,7 +51,6 @@ func (m *momentsState) addDouble(x float64) {
 		m.poison()
 		return
 	}
-	x += 0
 	m.sum = m.sum.plus(x)
 	m.q.plus(square(x))
 }

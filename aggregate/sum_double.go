@@ -24,7 +24,7 @@ func (a *sumDouble) Add(slots []uint32, col *batch.Column, _ []int64, rows []uin
 	rows = rows[:len(slots)]
 	for i, s := range slots {
 		p := &a.s[s]
-		*p = p.plus(values[rows[i]] + 0)
+		*p = p.plus(values[rows[i]])
 	}
 }
 
@@ -32,7 +32,7 @@ func (a *sumDouble) Add(slots []uint32, col *batch.Column, _ []int64, rows []uin
 func sumDoubles(sums []dd, slots []uint32, values []float64) {
 	values = values[:len(slots)]
 	for i, slot := range slots {
-		p, x := &sums[slot], values[i]+0
+		p, x := &sums[slot], values[i]
 		h := p.hi
 		s := h + x
 		t := s - h
