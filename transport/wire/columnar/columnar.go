@@ -41,26 +41,3 @@ type Section struct {
 	Port  uint32
 	Batch *batch.Batch
 }
-
-var errSkeleton = errors.New("columnar: being built")
-
-// Append appends the counting rows of b, whose columns are of schema s.
-func Append(dst []byte, s batch.Schema, b *batch.Batch) []byte { return dst }
-
-// Decode appends the rows at the start of src to dst, whose columns are of
-// schema s, and returns what follows them. On an error dst is as it was.
-func Decode(src []byte, s batch.Schema, dst *batch.Batch, lim Limits) (rest []byte, err error) {
-	return nil, errSkeleton
-}
-
-// AppendPayload appends a payload of the sections, compressed where that
-// shrinks it. schemas gives the schema of a port.
-func AppendPayload(dst []byte, sections []Section, schemas func(port uint32) batch.Schema) []byte {
-	return dst
-}
-
-// DecodePayload is the inverse of AppendPayload. schemas returns nil for a port that the plan
-// does not have. Every section gets a batch and Dicts of its own.
-func DecodePayload(src []byte, schemas func(port uint32) batch.Schema, lim Limits) ([]Section, error) {
-	return nil, errSkeleton
-}
