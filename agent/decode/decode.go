@@ -17,25 +17,207 @@ type Meta struct {
 // Limits bounds the work on one message. The zero value is the default.
 type Limits struct {
 	MessageBytes int // a larger message is rejected; 0 = 1 MiB
-	Depth        int // nesting of values; 0 = 64
+	Depth        int // nesting of arrays and objects, the outermost counted; 0 = 64
 	Rows         int // rows of one message; 0 = 65,536
 }
 
+func (l Limits) withDefaults() Limits {
+	if l.MessageBytes <= 0 {
+		l.MessageBytes = 1 << 20
+	}
+	if l.Depth <= 0 {
+		l.Depth = 64
+	}
+	if l.Rows <= 0 {
+		l.Rows = 65536
+	}
+	return l
+}
+
 // Decoder decodes the messages of one source. One goroutine uses it at a time.
-type Decoder struct{ src *plan.Source }
+type Decoder struct {
+	decode func(msg *source.Message) error // of the source's format
+	limits Limits
+	agent  string
+	cols   []column
+	hidden []int // columns that do not stand in the payload
+	inputs int   // columns that do
+
+	rows   int // complete rows
+	limit  int // rows that the columns have room for
+	serial uint32
+	origin origin
+
+	json jsonState
+	csv  csvState
+}
 
 // New returns a decoder for the source's format and columns.
 func New(src *plan.Source, meta Meta) (*Decoder, error) {
-	if src.Format != "json" && src.Format != "csv" {
+	d := &Decoder{limits: meta.Limits.withDefaults(), agent: meta.Agent}
+	for i, c := range src.Columns {
+		t := batch.Type(c.Type)
+		if !t.Valid() {
+			return nil, fmt.Errorf("decode: column %q has unknown type %d: the plan is damaged or from a newer Leat", c.Name, c.Type)
+		}
+		if want, ok := hiddenTypes[c.Hidden]; !ok || c.Hidden != plan.Hidden_HIDDEN_NONE && t != want {
+			return nil, fmt.Errorf("decode: hidden column %q (kind %d) cannot have type %s: the plan is damaged or from a newer Leat", c.Name, c.Hidden, t)
+		}
+		if _, ok := unitShift(c.Unit); !ok {
+			return nil, fmt.Errorf("decode: column %q has unknown time unit %d: the plan is damaged or from a newer Leat", c.Name, c.Unit)
+		}
+		d.cols = append(d.cols, newColumn(c))
+		if c.Hidden != plan.Hidden_HIDDEN_NONE {
+			d.hidden = append(d.hidden, i)
+		} else {
+			d.inputs++
+		}
+	}
+	switch src.Format {
+	case "json":
+		d.json.init(d.cols)
+		d.decode = d.decodeJSON
+	case "csv":
+		d.decode = d.decodeCSV
+	default:
 		return nil, fmt.Errorf("decode: unknown format %q (known: json, csv)", src.Format)
 	}
-	return &Decoder{src: src}, nil
+	return d, nil
+}
+
+var hiddenTypes = map[plan.Hidden]batch.Type{
+	plan.Hidden_HIDDEN_NONE:        0,
+	plan.Hidden_HIDDEN_TOPIC:       batch.String,
+	plan.Hidden_HIDDEN_AGENT:       batch.String,
+	plan.Hidden_HIDDEN_RECEIVED_AT: batch.Timestamp,
 }
 
 // Decode resets b and appends the rows of msgs in order; a message that is a
 // JSON array of objects gives several. b has the columns of the source's
 // Schema. A message that cannot be decoded gives no row and one call of reject
-// with its index in msgs and the reason. b and b.Origin are valid until the payloads are, or the next Decode.
+// with its index in msgs and the reason. b.Origin names the
+// messages that rows came from; it is valid until the next Decode or until the payloads end.
 func (d *Decoder) Decode(b *batch.Batch, msgs []source.Message, reject func(msg int, reason string)) {
+	d.begin(b, len(msgs))
+	for i := range msgs {
+		m := &msgs[i]
+		before := d.rows
+		if m.Oversized || len(m.Payload) > d.limits.MessageBytes {
+			reject(i, fmt.Sprintf("the message is larger than the limit (%d bytes)", d.limits.MessageBytes))
+			continue
+		}
+		if err := d.decode(m); err != nil {
+			d.rollback(before)
+			reject(i, err.Error())
+			continue
+		}
+		for r := before; r < d.rows; r++ {
+			d.origin.message = append(d.origin.message, uint32(i))
+		}
+	}
+	d.finish(b, msgs)
+}
+
+// begin takes over the memory of b's columns and makes room for a row per message.
+func (d *Decoder) begin(b *batch.Batch, rows int) {
+	if len(b.Cols) != len(d.cols) {
+		panic(fmt.Sprintf("BUG: a batch of %d columns for a decoder of %d", len(b.Cols), len(d.cols)))
+	}
 	b.Reset()
+	d.rows, d.limit = 0, 0
+	d.origin.message = d.origin.message[:0]
+	for i := range d.cols {
+		d.cols[i].begin(&b.Cols[i])
+	}
+	d.grow(rows)
+}
+
+// grow makes room for at least rows rows.
+func (d *Decoder) grow(rows int) {
+	rows = max(rows, 64)
+	for i := range d.cols {
+		d.cols[i].grow(rows)
+	}
+	d.limit = rows
+}
+
+// startRow makes the row d.rows writable.
+func (d *Decoder) startRow() {
+	if d.rows == d.limit {
+		d.grow(2 * d.limit)
+	}
+	d.serial++
+	if d.serial == 0 { // every 2^32 rows the stamps start anew
+		for i := range d.cols {
+			d.cols[i].seen = 0
+		}
+		d.serial = 1
+	}
+}
+
+// endRow counts the row; seen is how many of its columns were set.
+func (d *Decoder) endRow(seen int) {
+	if seen != d.inputs {
+		for i := range d.cols {
+			c := &d.cols[i]
+			if c.hidden == plan.Hidden_HIDDEN_NONE && c.seen != d.serial {
+				c.setNull(d.rows)
+			}
+		}
+	}
+	d.rows++
+}
+
+func (d *Decoder) rollback(rows int) {
+	d.rows = rows
+	for i := range d.cols {
+		d.cols[i].rollback(rows)
+	}
+}
+
+// finish gives the columns back to b.
+func (d *Decoder) finish(b *batch.Batch, msgs []source.Message) {
+	b.N = d.rows
+	d.origin.messages = msgs
+	for _, i := range d.hidden {
+		d.fillHidden(&d.cols[i], msgs)
+	}
+	for i := range d.cols {
+		d.cols[i].finish(&b.Cols[i], d.rows)
+	}
+	b.Origin = &d.origin
+}
+
+func (d *Decoder) fillHidden(c *column, msgs []source.Message) {
+	switch c.hidden {
+	case plan.Hidden_HIDDEN_AGENT:
+		code := c.dict.CodeString(d.agent)
+		for r := range d.rows {
+			c.codes[r] = code
+		}
+	case plan.Hidden_HIDDEN_TOPIC:
+		topic, code, known := "", uint32(0), false
+		for r, m := range d.origin.message {
+			if t := msgs[m].Topic; !known || t != topic {
+				topic, code, known = t, c.dict.CodeString(t), true
+			}
+			c.codes[r] = code
+		}
+	case plan.Hidden_HIDDEN_RECEIVED_AT:
+		for r, m := range d.origin.message {
+			c.ints[r] = msgs[m].ReceivedMicros
+		}
+	}
+}
+
+// origin is the batch.Origin of the batch that was decoded last.
+type origin struct {
+	messages []source.Message
+	message  []uint32 // by row
+}
+
+// Message implements batch.Origin.
+func (o *origin) Message(row int) (topic string, payload []byte) {
+	m := &o.messages[o.message[row]]
+	return m.Topic, m.Payload
 }

@@ -1,0 +1,127 @@
+package decode
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/leatio/leat/agent/source"
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+)
+
+const benchRows = 4096
+
+// climateMessages are rows of the reference workload: 1,000 devices, 68 bytes a row.
+func climateMessages(format func(i, device, ts, temp, humidity int) string) []source.Message {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var all []byte
+	var ends []int
+	for i := range benchRows {
+		all = append(all, format(i, rng.IntN(1000), 1700000000000+i/10, 150+rng.IntN(150), 300+rng.IntN(400))...)
+		ends = append(ends, len(all))
+	}
+	msgs := make([]source.Message, benchRows)
+	for i, from := 0, 0; i < benchRows; i++ {
+		msgs[i].Payload = all[from:ends[i]]
+		from = ends[i]
+	}
+	return msgs
+}
+
+func climateJSON(_, device, ts, temp, humidity int) string {
+	return fmt.Sprintf(`{"device":"dev-%04d","ts":%d,"temp":%d.%d,"humidity":%d.%d}`, device, ts, temp/10, temp%10, humidity/10, humidity%10)
+}
+
+func climateSource(format string) *plan.Source {
+	return &plan.Source{Format: format, Columns: []*plan.SourceColumn{
+		col("device", batch.String, 0), col("ts", batch.Timestamp, plan.TimeUnit_TIME_UNIT_MILLIS), col("temp", batch.Double, 0),
+	}}
+}
+
+func benchmarkDecode(b *testing.B, format string, msgs []source.Message) {
+	src := climateSource(format)
+	d := newDecoder(b, src, Limits{})
+	out := batch.New(src.Schema())
+	reject := func(msg int, reason string) { b.Fatal(reason) }
+	if format == "csv" {
+		d.Decode(out, []source.Message{{Payload: []byte("device,ts,temp,humidity"), Header: true}}, reject)
+	}
+	d.Decode(out, msgs, reject)
+	if out.N != benchRows {
+		b.Fatal(out.N)
+	}
+	bytes := 0
+	for i := range msgs {
+		bytes += len(msgs[i].Payload)
+	}
+	b.SetBytes(int64(bytes))
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Decode(out, msgs, reject)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchRows, "ns/row")
+}
+
+func BenchmarkClimateJSON(b *testing.B) { benchmarkDecode(b, "json", climateMessages(climateJSON)) }
+
+func BenchmarkClimateJSONSpaced(b *testing.B) {
+	benchmarkDecode(b, "json", climateMessages(func(_, device, ts, temp, humidity int) string {
+		return fmt.Sprintf(`{"device": "dev-%04d", "ts": %d, "temp": %d.%d, "humidity": %d.%d}`, device, ts, temp/10, temp%10, humidity/10, humidity%10)
+	}))
+}
+
+// BenchmarkClimateJSONShuffled changes the order of keys from row to row.
+func BenchmarkClimateJSONShuffled(b *testing.B) {
+	benchmarkDecode(b, "json", climateMessages(func(i, device, ts, temp, humidity int) string {
+		if i%2 == 0 {
+			return climateJSON(i, device, ts, temp, humidity)
+		}
+		return fmt.Sprintf(`{"humidity":%d.%d,"temp":%d.%d,"ts":%d,"device":"dev-%04d"}`, humidity/10, humidity%10, temp/10, temp%10, ts, device)
+	}))
+}
+
+// BenchmarkClimateLibrary has an escape in each row, which only the library path covers.
+func BenchmarkClimateLibrary(b *testing.B) {
+	benchmarkDecode(b, "json", climateMessages(func(_, device, ts, temp, humidity int) string {
+		return fmt.Sprintf(`{"device":"dev\/%04d","ts":%d,"temp":%d.%d,"humidity":%d.%d}`, device, ts, temp/10, temp%10, humidity/10, humidity%10)
+	}))
+}
+
+func BenchmarkClimateCSV(b *testing.B) {
+	benchmarkDecode(b, "csv", climateMessages(func(_, device, ts, temp, humidity int) string {
+		return fmt.Sprintf("dev-%04d,%d,%d.%d,%d.%d", device, ts, temp/10, temp%10, humidity/10, humidity%10)
+	}))
+}
+
+// BenchmarkClimateBound is the least that such a scan could do: a scanner
+// written by hand for exactly these rows, which checks next to nothing and knows the order of
+// the keys, the digits after the point and the Dict.
+func BenchmarkClimateBound(b *testing.B) {
+	msgs := climateMessages(climateJSON)
+	dict := batch.NewDict()
+	codes, times, temps := make([]uint32, benchRows), make([]int64, benchRows), make([]float64, benchRows)
+	b.ReportAllocs()
+	for b.Loop() {
+		for r := range msgs {
+			p := msgs[r].Payload[len(`{"device":"`):]
+			end := bytes.IndexByte(p, '"')
+			codes[r] = dict.Code(p[:end])
+			p = p[end+len(`","ts":`):]
+			var ts int64
+			i := 0
+			for ; p[i] != ','; i++ {
+				ts = 10*ts + int64(p[i]-'0')
+			}
+			times[r] = ts * 1000
+			p = p[i+len(`,"temp":`):]
+			v := 0
+			for i = 0; p[i] != '.'; i++ {
+				v = 10*v + int(p[i]-'0')
+			}
+			temps[r] = float64(10*v+int(p[i+1]-'0')) / 10
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchRows, "ns/row")
+}

@@ -1,0 +1,305 @@
+package decode
+
+import (
+	"encoding/base64"
+
+	"github.com/leatio/leat/agent/source"
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+)
+
+// Bounds of what the scanner remembers of keys that no column wants. Keys beyond
+// them are looked up each time.
+const (
+	maxStrangers  = 256
+	maxKeyBytes   = 128
+	maxKeysPerRow = 256
+)
+
+// kind is what to do with a member's value.
+type kind uint8
+
+const (
+	kindSkip kind = iota
+	kindBool
+	kindInt
+	kindDouble
+	kindString
+	kindBytes
+	kindTimeText
+	kindTimeNumber
+)
+
+// member is a key that was met, or that a column waits for.
+type member struct {
+	token string // `"key":`, as it stands in compact JSON; empty when it cannot be predicted
+	kind  kind
+	col   *column // nil for kindSkip
+}
+
+// jsonState is what the scanner keeps from row to row.
+type jsonState struct {
+	byKey     map[string]*member
+	strangers int
+	order     []*member // the keys of the rows before, by position
+}
+
+func (s *jsonState) init(cols []column) {
+	s.byKey = make(map[string]*member)
+	for i := range cols {
+		if c := &cols[i]; c.hidden == plan.Hidden_HIDDEN_NONE {
+			s.byKey[c.name] = &member{token: token(c.name), kind: kindOf(c), col: c}
+		}
+	}
+}
+
+// token is how a key stands in compact JSON, or empty for a key that needs escapes.
+func token(key string) string {
+	quoted := `"` + key + `"`
+	if plainString([]byte(quoted), 1) != len(quoted)-1 {
+		return ""
+	}
+	return quoted + ":"
+}
+
+func kindOf(c *column) kind {
+	switch c.typ {
+	case batch.Bool:
+		return kindBool
+	case batch.Int:
+		return kindInt
+	case batch.Double:
+		return kindDouble
+	case batch.String:
+		return kindString
+	case batch.Bytes:
+		return kindBytes
+	}
+	if c.unit == plan.TimeUnit_TIME_UNIT_RFC3339 {
+		return kindTimeText
+	}
+	return kindTimeNumber
+}
+
+// stranger gives the member of a key that no column wants.
+func (s *jsonState) stranger(key []byte) *member {
+	m := &member{}
+	if s.strangers < maxStrangers && len(key) <= maxKeyBytes {
+		s.strangers++
+		m.token = token(string(key))
+		s.byKey[string(key)] = m
+	}
+	return m
+}
+
+// learn notes that m stood at position k of a row.
+func (s *jsonState) learn(k int, m *member) {
+	switch {
+	case m.token == "" || k >= maxKeysPerRow:
+	case k < len(s.order):
+		s.order[k] = m
+	case k == len(s.order):
+		s.order = append(s.order, m)
+	}
+}
+
+// decodeJSON decodes one message: the scanner first, the library for what it leaves.
+func (d *Decoder) decodeJSON(m *source.Message) error {
+	before := d.rows
+	if d.scanMessage(m.Payload) {
+		return nil
+	}
+	d.rollback(before)
+	return d.decodeLibrary(m.Payload)
+}
+
+// scanMessage decodes a message that is covered from its first to its last
+// byte. When it is not, rows may be left to roll back.
+func (d *Decoder) scanMessage(p []byte) bool {
+	i := skipSpace(p, 0)
+	if i == len(p) {
+		return false
+	}
+	switch p[i] {
+	case '{':
+		i = d.scanObject(p, i, d.limits.Depth-1)
+	case '[':
+		i = d.scanArray(p, i)
+	default:
+		return false
+	}
+	return i >= 0 && skipSpace(p, i) == len(p)
+}
+
+// scanArray decodes the array of objects that begins at p[i] and gives the
+// index after it, or -1.
+func (d *Decoder) scanArray(p []byte, i int) int {
+	depth, most := d.limits.Depth-2, d.rows+d.limits.Rows
+	if depth < 0 {
+		return -1
+	}
+	i = skipSpace(p, i+1)
+	if i < len(p) && p[i] == ']' {
+		return i + 1
+	}
+	for i < len(p) && p[i] == '{' && d.rows < most {
+		if i = d.scanObject(p, i, depth); i < 0 {
+			return -1
+		}
+		i = skipSpace(p, i)
+		if i == len(p) {
+			return -1
+		}
+		switch p[i] {
+		case ']':
+			return i + 1
+		case ',':
+			i = skipSpace(p, i+1)
+		default:
+			return -1
+		}
+	}
+	return -1
+}
+
+// scanObject decodes the object that begins at p[i] into a row and gives the
+// index after it, or -1. depth is how deep values may nest below it.
+func (d *Decoder) scanObject(p []byte, i, depth int) int {
+	d.startRow()
+	i = skipSpace(p, i+1)
+	if i < len(p) && p[i] == '}' {
+		d.endRow(0)
+		return i + 1
+	}
+	order := d.json.order
+	seen := 0
+	for k := 0; ; k++ {
+		var m *member
+		if k < len(order) {
+			m = order[k]
+		}
+		if m != nil && len(p)-i > len(m.token) && string(p[i:i+len(m.token)]) == m.token {
+			i += len(m.token)
+		} else if m, i = d.scanKey(p, i, k); i < 0 {
+			return -1
+		}
+		if i < len(p) && p[i] <= ' ' {
+			i = skipSpace(p, i)
+		}
+		if m.kind == kindSkip {
+			i = skipValue(p, i, depth)
+		} else {
+			if m.col.seen == d.serial {
+				return -1 // a key twice
+			}
+			m.col.seen = d.serial
+			seen++
+			i = d.scanValue(p, i, m)
+		}
+		if i < 0 {
+			return -1
+		}
+		if i < len(p) && p[i] <= ' ' {
+			i = skipSpace(p, i)
+		}
+		if i == len(p) {
+			return -1
+		}
+		if p[i] == '}' {
+			d.endRow(seen)
+			return i + 1
+		}
+		if p[i] != ',' {
+			return -1
+		}
+		i++
+		if i < len(p) && p[i] <= ' ' {
+			i = skipSpace(p, i)
+		}
+	}
+}
+
+// scanKey reads the key and colon at p[i] the general way and notes the key
+// for position k.
+func (d *Decoder) scanKey(p []byte, i, k int) (*member, int) {
+	if i == len(p) || p[i] != '"' {
+		return nil, -1
+	}
+	start := i + 1
+	end := plainString(p, start)
+	if end < 0 {
+		return nil, -1
+	}
+	i = skipSpace(p, end+1)
+	if i == len(p) || p[i] != ':' {
+		return nil, -1
+	}
+	m := d.json.byKey[string(p[start:end])]
+	if m == nil {
+		m = d.json.stranger(p[start:end])
+	}
+	d.json.learn(k, m)
+	return m, i + 1
+}
+
+// scanValue reads the value at p[i] into the column of m and gives the index after it, or -1.
+func (d *Decoder) scanValue(p []byte, i int, m *member) int {
+	if i == len(p) {
+		return -1
+	}
+	c, row := m.col, d.rows
+	if p[i] == 'n' {
+		c.setNull(row)
+		return literal(p, i, "null")
+	}
+	switch m.kind {
+	case kindDouble:
+		return scanDouble(p, i, &c.doubles[row])
+	case kindTimeNumber:
+		return c.scanInteger(p, i, &c.ints[row], false)
+	case kindInt:
+		return c.scanInteger(p, i, &c.ints[row], true)
+	case kindBool:
+		c.bools[row] = p[i] == 't'
+		if p[i] == 't' {
+			return literal(p, i, "true")
+		}
+		return literal(p, i, "false")
+	}
+	if p[i] != '"' {
+		return -1
+	}
+	start := i + 1
+	end := plainString(p, start)
+	if end < 0 {
+		return -1
+	}
+	text := p[start:end]
+	switch m.kind {
+	case kindString:
+		c.codes[row] = c.intern(text)
+	case kindTimeText:
+		v, ok := parseRFC3339(text)
+		if !ok {
+			return -1
+		}
+		c.ints[row] = v
+	case kindBytes:
+		if !c.setBase64(row, text) {
+			return -1
+		}
+	}
+	return end + 1
+}
+
+// setBase64 decodes text into row.
+func (c *column) setBase64(row int, text []byte) bool {
+	c.offsets = c.offsets[:row+1]
+	data, err := base64.StdEncoding.AppendDecode(c.data[:c.offsets[row]], text)
+	if err != nil {
+		return false
+	}
+	c.data = data
+	c.offsets = append(c.offsets, uint32(len(data)))
+	return true
+}

@@ -1,0 +1,320 @@
+package decode
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// The functions of this file read JSON text from p[i] on and give the index
+// after what they read, or -1 for what they do not cover.
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+func skipSpace(p []byte, i int) int {
+	for i < len(p) && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+func literal(p []byte, i int, word string) int {
+	if len(p)-i >= len(word) && string(p[i:i+len(word)]) == word {
+		return i + len(word)
+	}
+	return -1
+}
+
+// specials has the high bit of each byte of w set that is a quote, a
+// backslash, a control character or not ASCII. Only the lowest is exact: a
+// borrow can set bits above it.
+func specials(w uint64) uint64 {
+	return ((w - 0x20*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | w) & highs
+}
+
+// plainString gives the index of the quote that ends the string whose first
+// byte is p[i]. The string is valid UTF-8 without escapes.
+func plainString(p []byte, i int) int {
+	for start := i; ; {
+		for ; i+8 <= len(p); i += 8 {
+			if s := specials(binary.LittleEndian.Uint64(p[i:])); s != 0 {
+				i += bits.TrailingZeros64(s) >> 3
+				break
+			}
+		}
+		for i < len(p) && p[i] >= ' ' && p[i] != '"' && p[i] != '\\' && p[i] < utf8.RuneSelf {
+			i++
+		}
+		switch {
+		case i == len(p):
+			return -1
+		case p[i] == '"':
+			return i
+		case p[i] < utf8.RuneSelf:
+			return -1
+		}
+		return plainUTF8(p, start, i)
+	}
+}
+
+// plainUTF8 is plainString once a byte beyond ASCII was met at p[i].
+func plainUTF8(p []byte, start, i int) int {
+	for ; i < len(p) && p[i] != '"'; i++ {
+		if p[i] < ' ' || p[i] == '\\' {
+			return -1
+		}
+	}
+	if i == len(p) || !utf8.Valid(p[start:i]) {
+		return -1
+	}
+	return i
+}
+
+// scanDigits reads digits at p[i] onto v. It does not look for overflow: the caller
+// bounds the number of digits.
+func scanDigits(p []byte, i int, v uint64) (uint64, int) {
+	for i+8 <= len(p) {
+		w := binary.LittleEndian.Uint64(p[i:])
+		if (w & (w + 0x06*ones) & (0xF0 * ones)) != 0x30*ones {
+			break
+		}
+		// Eight digits at once: pairs, then fours, then all.
+		w = (w & (0x0F * ones)) * 2561 >> 8
+		w = (w & 0x00FF00FF00FF00FF) * 6553601 >> 16
+		w = (w & 0x0000FFFF0000FFFF) * 42949672960001 >> 32
+		v = v*100000000 + w
+		i += 8
+	}
+	for ; i < len(p) && p[i]-'0' <= 9; i++ {
+		v = 10*v + uint64(p[i]-'0')
+	}
+	return v, i
+}
+
+// scanDouble reads a number. Up to 19 digits without an exponent, whose digits
+// make an integer below 2^53, it rounds exactly by one division (Clinger's fast
+// path); the rest is left to strconv.
+func scanDouble(p []byte, i int, out *float64) int {
+	start := i
+	neg := false
+	if p[i] == '-' {
+		neg = true
+		i++
+	}
+	first := i
+	v, i := scanDigits(p, i, 0)
+	digits, fraction := i-first, 0
+	if digits == 0 || digits > 1 && p[first] == '0' {
+		return -1
+	}
+	if i < len(p) && p[i] == '.' {
+		point := i
+		v, i = scanDigits(p, i+1, v)
+		fraction = i - point - 1
+		if fraction == 0 {
+			return -1
+		}
+	}
+	if digits+fraction > 19 || v > 1<<53 || i < len(p) && p[i]|0x20 == 'e' {
+		return scanDoubleSlow(p, start, out)
+	}
+	f := float64(v)
+	if fraction > 0 {
+		f /= pow10[fraction]
+	}
+	if neg {
+		f = -f
+	}
+	*out = f
+	return i
+}
+
+func scanDoubleSlow(p []byte, i int, out *float64) int {
+	end := skipNumber(p, i)
+	if end < 0 {
+		return -1
+	}
+	v, err := parseDouble(p[i:end])
+	if err != nil {
+		return -1
+	}
+	*out = v
+	return end
+}
+
+// scanInteger reads a number, times ten to the column's shift, rounded down.
+func (c *column) scanInteger(p []byte, i int, out *int64, exact bool) int {
+	start := i
+	neg := false
+	if p[i] == '-' {
+		neg = true
+		i++
+	}
+	first := i
+	u, i := scanDigits(p, i, 0)
+	digits := i - first
+	if digits == 0 || digits > 1 && p[first] == '0' {
+		return -1
+	}
+	if digits > 18 || c.shift < 0 || u > 1<<63/1000000 || i < len(p) && (p[i] == '.' || p[i]|0x20 == 'e') {
+		return c.scanIntegerSlow(p, start, out, exact)
+	}
+	v := int64(u)
+	switch c.shift {
+	case 3:
+		v *= 1000
+	case 6:
+		v *= 1000000
+	}
+	if neg {
+		v = -v
+	}
+	*out = v
+	return i
+}
+
+func (c *column) scanIntegerSlow(p []byte, i int, out *int64, exact bool) int {
+	end := skipNumber(p, i)
+	if end < 0 {
+		return -1
+	}
+	v, whole, err := parseDecimal(p[i:end], c.shift)
+	if err != nil || exact && !whole {
+		return -1
+	}
+	*out = v
+	return end
+}
+
+// skipNumber steps over a number by JSON's grammar.
+func skipNumber(p []byte, i int) int {
+	if i < len(p) && p[i] == '-' {
+		i++
+	}
+	if i == len(p) {
+		return -1
+	}
+	if p[i] == '0' {
+		i++
+	} else if i = skipDigits(p, i); i < 0 {
+		return -1
+	}
+	if i < len(p) && p[i] == '.' {
+		if i = skipDigits(p, i+1); i < 0 {
+			return -1
+		}
+	}
+	if i < len(p) && p[i]|0x20 == 'e' {
+		i++
+		if i < len(p) && (p[i] == '+' || p[i] == '-') {
+			i++
+		}
+		return skipDigits(p, i)
+	}
+	return i
+}
+
+func skipDigits(p []byte, i int) int {
+	start := i
+	for i < len(p) && p[i]-'0' <= 9 {
+		i++
+	}
+	if i == start {
+		return -1
+	}
+	return i
+}
+
+// skipString steps over a string whose first byte is p[i], with escapes.
+func skipString(p []byte, i int) int {
+	for i < len(p) {
+		switch c := p[i]; {
+		case c == '"':
+			return i + 1
+		case c < ' ':
+			return -1
+		case c != '\\':
+			i++
+		case i+1 == len(p):
+			return -1
+		case p[i+1] == 'u':
+			if i+6 > len(p) || !isHex(p[i+2]) || !isHex(p[i+3]) || !isHex(p[i+4]) || !isHex(p[i+5]) {
+				return -1
+			}
+			i += 6
+		default:
+			switch p[i+1] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+				i += 2
+			default:
+				return -1
+			}
+		}
+	}
+	return -1
+}
+
+func isHex(c byte) bool { return c-'0' <= 9 || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// skipValue steps over any value. depth is how deep it may nest.
+func skipValue(p []byte, i, depth int) int {
+	if i == len(p) {
+		return -1
+	}
+	switch p[i] {
+	case '"':
+		return skipString(p, i+1)
+	case '{', '[':
+		if depth < 1 {
+			return -1
+		}
+		return skipContainer(p, i, depth)
+	case 't':
+		return literal(p, i, "true")
+	case 'f':
+		return literal(p, i, "false")
+	case 'n':
+		return literal(p, i, "null")
+	}
+	return skipNumber(p, i)
+}
+
+// skipContainer steps over the object or array at p[i].
+func skipContainer(p []byte, i, depth int) int {
+	object, last := p[i] == '{', p[i]+2 // '{'+2 is '}', '['+2 is ']'
+	i = skipSpace(p, i+1)
+	if i < len(p) && p[i] == last {
+		return i + 1
+	}
+	for {
+		if object {
+			if i == len(p) || p[i] != '"' {
+				return -1
+			}
+			if i = skipString(p, i+1); i < 0 {
+				return -1
+			}
+			i = skipSpace(p, i)
+			if i == len(p) || p[i] != ':' {
+				return -1
+			}
+			i = skipSpace(p, i+1)
+		}
+		if i = skipValue(p, i, depth-1); i < 0 {
+			return -1
+		}
+		i = skipSpace(p, i)
+		switch {
+		case i == len(p):
+			return -1
+		case p[i] == last:
+			return i + 1
+		case p[i] != ',':
+			return -1
+		}
+		i = skipSpace(p, i+1)
+	}
+}
