@@ -20,6 +20,9 @@ type Config struct {
 	// with mode 0700 and must not be writable by others: what lies in it is
 	// executed. Default: no cache on disk.
 	CacheDir string
+	// MaxCacheBytes bounds the cache; the oldest entries beyond it are removed when a host
+	// starts. A module of Go takes 11 MB. Default 256 MiB.
+	MaxCacheBytes int64
 	// Interpreter forces the interpreter where the compiler exists as well.
 	// It is 34 to 95 times slower.
 	Interpreter bool
@@ -31,16 +34,24 @@ type Config struct {
 	// MaxTableEntries bounds the entries that a module's tables may start with or
 	// grow to. Default 100,000.
 	MaxTableEntries uint32
-	// CallTimeout bounds one call of a guest and an instance's start.
-	// Default 10 s.
+	// CallTimeout bounds one call of a guest and an instance's start, in wall
+	// time. A part of a failed batch that runs again gets its share of it, at least an
+	// eighth. Default 2 s.
 	CallTimeout time.Duration
 	// MaxOutputPerInput bounds the bytes of an output frame per byte of its
 	// input frame, over an allowance of 64 KiB. Default 64.
 	MaxOutputPerInput int
-	// MaxGuiltyRows bounds the rows of one Call that are singled out after the guest
-	// failed on them. Each costs about 2*log2(rows) fresh instances. After
-	// that many, the rest of a failing part is failed together. Default 16.
+	// MaxInputBytes bounds an input frame; a batch that makes a larger one is
+	// called in parts, and a row that is larger by itself fails. Default: an
+	// eighth of MaxMemoryPages (8 MiB).
+	MaxInputBytes int
+	// MaxGuiltyRows bounds the rows of one Call that are singled out after the
+	// guest failed on them. Each costs at most 13 fresh instances. After that
+	// many, a part on which the guest fails is rejected as a whole. Default 16.
 	MaxGuiltyRows int
+	// MaxFailingTime bounds the wall time that one Call spends on parts that
+	// fail. After it, the rest of the batch is rejected. Default: ten times CallTimeout.
+	MaxFailingTime time.Duration
 	// LogBytesPerSecond bounds what one instance writes to the log; the rest is
 	// dropped and counted. Default 4,096.
 	LogBytesPerSecond int
@@ -66,7 +77,16 @@ func (c Config) withDefaults() Config {
 		c.MaxTableEntries = 100_000
 	}
 	if c.CallTimeout == 0 {
-		c.CallTimeout = 10 * time.Second
+		c.CallTimeout = 2 * time.Second
+	}
+	if c.MaxCacheBytes == 0 {
+		c.MaxCacheBytes = 256 << 20
+	}
+	if c.MaxInputBytes == 0 {
+		c.MaxInputBytes = int(c.MaxMemoryPages) * 65536 / 8
+	}
+	if c.MaxFailingTime == 0 {
+		c.MaxFailingTime = 10 * c.CallTimeout
 	}
 	if c.MaxOutputPerInput == 0 {
 		c.MaxOutputPerInput = 64
@@ -100,6 +120,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("wasm: CallTimeout is %v; give a positive duration, or 0 for the default", c.CallTimeout)
 	case c.MaxOutputPerInput < 0:
 		return fmt.Errorf("wasm: MaxOutputPerInput is %d; give a positive number, or 0 for the default", c.MaxOutputPerInput)
+	case c.MaxCacheBytes < 0:
+		return fmt.Errorf("wasm: MaxCacheBytes is %d; give a positive number of bytes, or 0 for the default", c.MaxCacheBytes)
+	case c.MaxInputBytes < 0:
+		return fmt.Errorf("wasm: MaxInputBytes is %d; give a positive number of bytes, or 0 for the default", c.MaxInputBytes)
+	case c.MaxFailingTime < 0:
+		return fmt.Errorf("wasm: MaxFailingTime is %v; give a positive duration, or 0 for the default", c.MaxFailingTime)
 	case c.MaxGuiltyRows < 0:
 		return fmt.Errorf("wasm: MaxGuiltyRows is %d; give a positive number, or 0 for the default", c.MaxGuiltyRows)
 	case c.LogBytesPerSecond < 0:
