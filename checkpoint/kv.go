@@ -4,10 +4,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -48,9 +48,8 @@ type change struct {
 	digest           uint64
 }
 
-func dbOptions(readOnly bool) *bbolt.Options {
+func dbOptions() *bbolt.Options {
 	return &bbolt.Options{
-		ReadOnly:       readOnly,
 		Timeout:        dbLockTimeout,
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
@@ -61,27 +60,29 @@ func dbOptions(readOnly bool) *bbolt.Options {
 // openKV opens store.db in dir, or makes a new one. A new one gets its name only
 // when it is complete, so that a power loss during the first start leaves
 // either nothing or a whole store.
-func openKV(dir string) (kv, meta, error) {
+func openKV(dir string) (k kv, m meta, notes []string, err error) {
 	name := filepath.Join(dir, dbName)
 	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 		if err := createKV(dir); err != nil {
-			return kv{}, meta{}, err
+			return k, m, nil, err
 		}
 	} else if err != nil {
-		return kv{}, meta{}, err
+		return k, m, nil, err
 	}
-	m, err := verifyKV(name)
-	if err != nil {
-		return kv{}, meta{}, err
+	if m, notes, err = verifyKV(name); err != nil {
+		return k, m, nil, err
 	}
 	if err := reserve(name, dbReserveBytes); err != nil {
-		return kv{}, meta{}, err
+		return k, m, nil, err
 	}
-	db, err := bbolt.Open(name, 0o600, dbOptions(false))
+	db, err := bbolt.Open(name, 0o600, dbOptions())
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return k, m, nil, fmt.Errorf("%w: another program has %s open; stop it", ErrLocked, name)
+	}
 	if err != nil {
-		return kv{}, meta{}, fmt.Errorf("open %s: %w", name, err)
+		return k, m, nil, fmt.Errorf("open %s: %w", name, err)
 	}
-	return kv{db}, m, nil
+	return kv{db}, m, notes, nil
 }
 
 func createKV(dir string) error {
@@ -89,7 +90,7 @@ func createKV(dir string) error {
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := bbolt.Open(tmp, 0o600, dbOptions(false))
+	db, err := bbolt.Open(tmp, 0o600, dbOptions())
 	if err != nil {
 		return fmt.Errorf("create %s: %w", tmp, err)
 	}
@@ -113,79 +114,82 @@ func createKV(dir string) error {
 	return errors.Join(vfs.OS{}.SyncDir(dir), vfs.OS{}.SyncDir(filepath.Dir(dir)))
 }
 
-// verifyKV walks all of store.db before bbolt opens it for writing, because
-// bbolt trusts its pages and answers a flipped bit with a panic, some of them in
-// goroutines of its own. Here a panic, and a fault in the mapped file, become
-// ErrDamaged.
-func verifyKV(name string) (m meta, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			m, err = meta{}, damaged(name, fmt.Errorf("%v", r))
-		}
-	}()
-	db, err := bbolt.Open(name, 0o600, dbOptions(true))
-	switch {
-	case errors.Is(err, bbolt.ErrTimeout):
-		return m, fmt.Errorf("%w: another program has %s open; stop it", ErrLocked, name)
-	case isSystemError(err):
-		return m, fmt.Errorf("open %s: %w", name, err)
-	case err != nil:
-		return m, damaged(name, err)
-	}
-	// Not deferred: after a panic a transaction may be open, and Close would
-	// wait for it. The mapping of a damaged file is left to the exit.
-	m, err = verifyTx(db)
-	if cerr := db.Close(); err == nil && cerr != nil {
-		return m, fmt.Errorf("close %s: %w", name, cerr)
-	}
+// verifyKV reads all of store.db without trusting it and without bbolt.
+func verifyKV(name string) (m meta, notes []string, err error) {
+	f, err := os.Open(name)
 	if err != nil {
-		return m, damaged(name, err)
+		return m, nil, err
 	}
-	return m, nil
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return m, nil, err
+	}
+	m, notes, err = verifyBolt(f, info.Size())
+	var pe *fs.PathError
+	if err != nil && !errors.As(err, &pe) { // not an error of reading
+		err = damaged(name, err)
+	}
+	return m, notes, err
 }
 
-func verifyTx(db *bbolt.DB) (m meta, err error) {
-	err = db.View(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketMeta)
-		if b == nil || tx.Bucket(bucketStreams) == nil || tx.Bucket(bucketEntries) == nil {
-			return errors.New("a bucket is missing")
+// verifyBolt checks a bbolt file's structure and that it holds our buckets,
+// with exactly what the last transaction left in them.
+func verifyBolt(r io.ReaderAt, size int64) (m meta, notes []string, err error) {
+	f, err := newBoltFile(r, size)
+	if err != nil {
+		return m, nil, err
+	}
+	buckets := map[string][]byte{}
+	err = f.walk(f.root, nil, nil, 0, func(key, value []byte, bucket bool) error {
+		if !bucket {
+			return fmt.Errorf("%q is no bucket", key)
 		}
-		m, err = parseMeta(b.Get(keyMeta))
-		if err != nil {
-			return err
-		}
-		var digest uint64
-		for id, name := range map[byte][]byte{digestStreams: bucketStreams, digestEntries: bucketEntries} {
-			err := tx.Bucket(name).ForEach(func(k, v []byte) error {
-				digest += digestOf(id, k, v)
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if digest != m.digest {
-			return errors.New("the entries do not match their digest")
-		}
-		var errs []error
-		for err := range tx.Check() {
-			errs = append(errs, err)
-		}
-		return errors.Join(errs...)
+		buckets[string(key)] = value
+		return nil
 	})
-	return m, err
+	if err != nil {
+		return m, nil, err
+	}
+	var metaRow []byte
+	var digest uint64
+	for _, b := range []struct {
+		name  []byte
+		visit func(key, value []byte)
+	}{
+		{bucketMeta, func(_, value []byte) { metaRow = value }},
+		{bucketStreams, func(key, value []byte) { digest += digestOf(digestStreams, key, value) }},
+		{bucketEntries, func(key, value []byte) { digest += digestOf(digestEntries, key, value) }},
+	} {
+		value, ok := buckets[string(b.name)]
+		if !ok {
+			return m, nil, fmt.Errorf("the bucket %q is missing", b.name)
+		}
+		err := f.bucket(value, func(key, value []byte, bucket bool) error {
+			if bucket {
+				return fmt.Errorf("%q is a bucket", key)
+			}
+			b.visit(key, value)
+			return nil
+		})
+		if err != nil {
+			return m, nil, fmt.Errorf("bucket %q: %w", b.name, err)
+		}
+	}
+	if m, err = parseMeta(metaRow); err != nil {
+		return m, nil, err
+	}
+	if len(buckets) != 3 || digest != m.digest {
+		return m, nil, errors.New("the entries do not match their digest")
+	}
+	if f.oneMeta {
+		notes = append(notes, "one of its two meta pages is invalid: if a power loss did not tear it, the last commit is lost")
+	}
+	return m, notes, nil
 }
 
 func damaged(name string, err error) error {
 	return fmt.Errorf("%w: %s: %w; set the store aside (checkpoint.SetAside) and start with a new epoch", ErrDamaged, name, err)
-}
-
-// isSystemError tells trouble in reaching a file from trouble in its bytes.
-func isSystemError(err error) bool {
-	var pe *fs.PathError
-	var se *os.SyscallError
-	return errors.As(err, &pe) || errors.As(err, &se)
 }
 
 func (k kv) close() error { return k.db.Close() }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -57,6 +59,23 @@ func (s *Store) recover() error {
 	return s.trim()
 }
 
+// checkNotOrphaned refuses an outbox whose store.db is gone: a new one would
+// take its segments for leftovers.
+func (s *Store) checkNotOrphaned() error {
+	name := path.Join(s.cfg.Dir, dbName)
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	if n := len(segmentNumbers(names)); n > 0 {
+		return damaged(name, fmt.Errorf("the file is missing and %s holds %d segments", s.dir, n))
+	}
+	return nil
+}
+
 func segmentNumbers(names []string) []uint32 {
 	var numbers []uint32
 	for _, name := range names {
@@ -95,13 +114,13 @@ func (s *Store) checkNotRolledBack(numbers []uint32) error {
 				return nil
 			}
 			if s.cfg.AcceptRollback {
-				s.report(n, at, fmt.Sprintf("commit %d was cut off, %s knows only commit %d", h.commit, dbName, s.meta.commit))
-				return io.EOF
+				s.addDamage(Damage{Reason: fmt.Sprintf("commit %d was cut off (%s at offset %d), %s knows only commit %d", h.commit, segmentName(n), at, dbName, s.meta.commit)})
+				return errStop
 			}
 			return fmt.Errorf("%w: %s holds commit %d, %s knows only commit %d: it was restored from a backup or lost by the disk; accept the rollback (Config.AcceptRollback) and start with a new epoch",
 				ErrRolledBack, path.Join(s.dir, segmentName(n)), h.commit, path.Join(s.cfg.Dir, dbName), s.meta.commit)
 		}, func(int64, int64) {})
-		if err == io.EOF {
+		if errors.Is(err, errStop) {
 			return nil
 		}
 		if err != nil {
@@ -110,6 +129,8 @@ func (s *Store) checkNotRolledBack(numbers []uint32) error {
 	}
 	return nil
 }
+
+var errStop = errors.New("enough was scanned")
 
 // scan walks the records of a segment from one offset to another, -1 for the
 // file's end.
@@ -215,15 +236,26 @@ func (s *Store) index(h recordHeader, l loc) {
 	s.segments.gained(l)
 }
 
-// openTail continues the tail segment, cut to what counts, or leaves it to the
-// next commit to start one.
+// openTail cuts the tail segment to what counts, for good: once it is not the
+// tail any more, all that it holds counts. A segment that is whole is continued,
+// after any other the next commit starts a new one.
 func (s *Store) openTail() error {
 	s.out.number, s.out.off = s.meta.tail, s.meta.tailOffset
 	seg := s.segments.byNumber[s.meta.tail]
-	if seg == nil || seg.size != s.meta.tailOffset || seg.damaged {
+	if seg == nil {
 		return nil
 	}
-	return s.out.reopen(seg.number, seg.size)
+	if err := s.out.reopen(seg.number, seg.size); err != nil {
+		return err
+	}
+	if err := s.out.syncFile(); err != nil {
+		return err
+	}
+	if seg.size == s.meta.tailOffset && !seg.damaged {
+		return nil
+	}
+	s.out.off = s.meta.tailOffset
+	return s.out.close()
 }
 
 // reportLost names the records that should be live and are nowhere.

@@ -45,7 +45,7 @@ type Store struct {
 	closed   bool
 	failed   error
 	streams  map[string]*Stream
-	byID     map[uint32]*Stream // those that are stored
+	byID     map[uint32]*Stream   // those that are stored
 	unsaved  map[*Stream]struct{} // those whose acknowledgement is not durable
 	segments segmentSet
 	room     chan struct{} // closed and renewed when a segment was deleted
@@ -96,8 +96,15 @@ func (s *Store) open() (err error) {
 	if err := s.fs.MkdirAll(s.dir); err != nil {
 		return err
 	}
-	if s.kv, s.meta, err = openKV(s.cfg.Dir); err != nil {
+	if err := s.checkNotOrphaned(); err != nil {
 		return err
+	}
+	var notes []string
+	if s.kv, s.meta, notes, err = openKV(s.cfg.Dir); err != nil {
+		return err
+	}
+	for _, note := range notes {
+		s.addDamage(Damage{File: path.Join(s.cfg.Dir, dbName), Reason: note})
 	}
 	s.id = s.meta.id
 	s.out = appender{fs: s.fs, dir: s.dir, id: s.id, limit: s.cfg.SegmentBytes}

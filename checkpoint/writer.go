@@ -17,12 +17,16 @@ const (
 
 // Run writes what is committed until ctx ends or Close is called, and then
 // returns nil, or until a write or an fsync fails, and then returns that error,
-// which wraps ErrFailed. It runs once.
+// which wraps ErrFailed. It runs once; after Close it does nothing.
 func (s *Store) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.started || s.closed {
+		again := s.started
 		s.mu.Unlock()
-		return fmt.Errorf("%w: Run was called a second time, or after Close", ErrClosed)
+		if again {
+			return errors.New("checkpoint: BUG: Run was called a second time")
+		}
+		return nil
 	}
 	s.started = true
 	s.mu.Unlock()
