@@ -1,0 +1,232 @@
+package sql
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/expr"
+)
+
+// functions lists the scalar functions by name; the operation has the same name. Those
+// without overloads in package expr take any number of arguments.
+var functions = []string{
+	"abs", "ceil", "coalesce", "concat", "date_trunc", "exp", "extract", "floor", "greatest", "least", "length", "ln", "lower",
+	"nullif", "power", "regexp_like", "replace", "round", "split_part", "sqrt", "substr", "upper",
+}
+
+// later are functions that the language will have.
+var later = map[string]string{
+	"param": "param() is not supported yet, expected a literal",
+	"label": "label() is not supported yet, expected a literal",
+}
+
+func (b *binder) function(n *Node) value {
+	if isAggregate(n.Text) {
+		return b.aggregate(n)
+	}
+	if msg, ok := later[n.Text]; ok {
+		return b.fail(n.Pos, "%s", msg)
+	}
+	if n.Star {
+		return b.fail(n.Pos, "%s(*) is not a function, expected count(*)", n.Raw)
+	}
+	vs := b.bindAll(n.Args)
+	if slices.Contains(functions, n.Text) {
+		return b.builtin(n, vs)
+	}
+	for _, name := range []string{n.Raw, n.Text} {
+		if sig, ok := b.scope.Functions[name]; ok {
+			return b.udf(n, name, sig, vs)
+		}
+	}
+	return b.fail(n.Pos, "unknown function %q, %s", n.Raw, suggest(n.Raw, b.functionNames()))
+}
+
+func (b *binder) functionNames() []string {
+	names := slices.Clone(functions)
+	for name := range b.scope.Functions {
+		names = append(names, name)
+	}
+	if b.scope.Aggregates {
+		names = append(names, aggregateNames...)
+	}
+	return names
+}
+
+func (b *binder) udf(n *Node, name string, sig Signature, vs []value) value {
+	if len(vs) != len(sig.Args) {
+		return b.fail(n.Pos, "%s takes %d arguments, not %d, expected %s", name, len(sig.Args), len(vs), form(name, sig.Args))
+	}
+	for i, t := range sig.Args {
+		vs[i] = b.want(vs[i], t, fmt.Sprintf("argument %d of %s", i+1, name))
+	}
+	return b.call(n, expr.UDFPrefix+name, sig.Result, vs...)
+}
+
+// form writes a function as it is called: round(double, int).
+func form(name string, args []batch.Type) string {
+	names := make([]string, len(args))
+	for i, t := range args {
+		names[i] = t.String()
+	}
+	return name + "(" + strings.Join(names, ", ") + ")"
+}
+
+func (b *binder) builtin(n *Node, vs []value) value {
+	switch n.Text {
+	case "coalesce", "greatest", "least", "nullif":
+		return b.sameType(n, vs)
+	case "concat":
+		if len(vs) == 0 {
+			return b.fail(n.Pos, "concat takes at least one argument, not 0")
+		}
+		for i := range vs {
+			vs[i] = b.asText(vs[i], "concat")
+		}
+		return b.call(n, "concat", batch.String, vs...)
+	}
+	v, ok := b.overload(n, vs)
+	if !ok {
+		return value{bad: true}
+	}
+	return v
+}
+
+func (b *binder) sameType(n *Node, vs []value) value {
+	if n.Text == "nullif" && len(vs) != 2 {
+		return b.fail(n.Pos, "nullif takes 2 arguments, not %d", len(vs))
+	}
+	if len(vs) == 0 {
+		return b.fail(n.Pos, "%s takes at least one argument, not 0", n.Text)
+	}
+	vs, t := b.unify(vs, func(a, c value) string {
+		return fmt.Sprintf("the arguments of %s are %s and %s, expected one type", n.Text, a.t, c.t)
+	}, 0)
+	if t == 0 {
+		for _, v := range vs {
+			if v.bad {
+				return v
+			}
+		}
+		return b.fail(n.Pos, "every argument of %s is NULL, expected a typed one such as CAST(NULL AS double)", n.Text)
+	}
+	return b.call(n, n.Text, t, vs...)
+}
+
+// overload finds the form of a function that takes the arguments with the
+// fewest conversions.
+func (b *binder) overload(n *Node, vs []value) (value, bool) {
+	forms, results := expr.Overloads(n.Text)
+	best, cost := -1, 0
+	var counted [][]batch.Type // forms with this number of arguments
+	for k, args := range forms {
+		if len(args) != len(vs) {
+			continue
+		}
+		counted = append(counted, args)
+		sum, fits := 0, true
+		for i, t := range args {
+			c, ok := convertible(vs[i], t)
+			sum, fits = sum+c, fits && ok
+		}
+		if fits && (best < 0 || sum < cost) {
+			best, cost = k, sum
+		}
+	}
+	if best < 0 {
+		b.noOverload(n, vs, forms, counted)
+		return value{}, false
+	}
+	for i, t := range forms[best] {
+		vs[i] = b.to(vs[i], t)
+	}
+	vs[0] = b.lowered(n.Text, vs[0])
+	if !b.checkLiterals(n, vs) {
+		return value{}, false
+	}
+	return b.call(n, n.Text, results[best], vs...), true
+}
+
+func (b *binder) noOverload(n *Node, vs []value, forms, counted [][]batch.Type) {
+	names := make([]string, len(forms))
+	for i, f := range forms {
+		names[i] = form(n.Text, f)
+	}
+	expected := strings.Join(names, " or ")
+	if len(counted) == 1 {
+		for i, t := range counted[0] {
+			if _, ok := convertible(vs[i], t); !ok {
+				b.fail(vs[i].n.Pos, "argument %d of %s is %s, expected %s", i+1, n.Text, vs[i].describe(), t)
+			}
+		}
+		return
+	}
+	have := make([]string, len(vs))
+	for i, v := range vs {
+		have[i] = v.describe()
+	}
+	b.fail(n.Pos, "there is no %s(%s), expected %s", n.Text, strings.Join(have, ", "), expected)
+}
+
+// text is the string of a literal.
+func (v value) literalText() (string, bool) {
+	if v.bad || !v.text && (v.n == nil || v.n.Kind != String) {
+		return "", false
+	}
+	return v.n.Text, true
+}
+
+// lowered folds the unit of date_trunc and extract to lower case.
+func (b *binder) lowered(function string, v value) value {
+	s, ok := v.literalText()
+	if !ok || function != "date_trunc" && function != "extract" {
+		return v
+	}
+	unit := *v.n
+	unit.Text = strings.ToLower(s)
+	b.nodes--
+	return b.bind(&unit)
+}
+
+// checkLiterals checks the arguments that must be literals with a meaning.
+func (b *binder) checkLiterals(n *Node, vs []value) bool {
+	before := len(b.errs)
+	switch n.Text {
+	case "date_trunc", "extract":
+		known := expr.TruncUnits()
+		if n.Text == "extract" {
+			known = expr.ExtractFields()
+		}
+		unit, ok := vs[0].literalText()
+		switch {
+		case vs[0].bad:
+		case !ok:
+			b.fail(vs[0].n.Pos, "%s needs a string literal here, expected one of %s", n.Text, strings.Join(known, ", "))
+		case !slices.Contains(known, unit):
+			b.fail(vs[0].n.Pos, "%s does not know %q, expected one of %s", n.Text, shorten(unit), strings.Join(known, ", "))
+		}
+	case "regexp_like":
+		b.checkPattern(n.Text, vs)
+	}
+	return len(b.errs) == before
+}
+
+// checkPattern refuses patterns that fail every row.
+func (b *binder) checkPattern(function string, vs []value) {
+	pattern, ok := vs[1].literalText()
+	switch {
+	case vs[1].bad:
+	case function == "like":
+		if ok && !expr.ValidLike(pattern) {
+			b.fail(vs[1].n.Pos, "the pattern ends in an escape character, expected \\\\ for a backslash")
+		}
+	case !ok:
+		b.fail(vs[1].n.Pos, "regexp_like needs a string literal as its pattern")
+	default:
+		if _, err := expr.CompilePattern(pattern); err != nil {
+			b.fail(vs[1].n.Pos, "%v, expected a pattern in RE2 syntax", err)
+		}
+	}
+}

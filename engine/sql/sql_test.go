@@ -1,0 +1,377 @@
+package sql
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/expr"
+	"github.com/leatio/leat/engine/plan"
+)
+
+var testScope = Scope{
+	Columns: batch.Schema{
+		{Name: "b", Type: batch.Bool}, {Name: "i", Type: batch.Int}, {Name: "temp", Type: batch.Double},
+		{Name: "device", Type: batch.String}, {Name: "raw", Type: batch.Bytes}, {Name: "ts", Type: batch.Timestamp},
+		{Name: "_topic", Type: batch.String}, {Name: "Mixed", Type: batch.Int}, {Name: "mixed2", Type: batch.Int},
+		{Name: "_received_at", Type: batch.Timestamp}, {Name: "odd name", Type: batch.Int},
+	},
+	Functions:  map[string]Signature{"dewpoint": {Args: []batch.Type{batch.Double, batch.Double}, Result: batch.Double}},
+	Aggregates: true,
+}
+
+// show writes a plan expression as a prefix term.
+func show(e *plan.Expr, s batch.Schema) string {
+	switch k := e.Kind.(type) {
+	case *plan.Expr_Column:
+		if int(k.Column) < len(s) {
+			return s[k.Column].Name
+		}
+		return fmt.Sprintf("#%d", k.Column)
+	case *plan.Expr_Literal:
+		switch v := k.Literal.Kind.(type) {
+		case nil:
+			return "null:" + batch.Type(e.Type).String()
+		case *plan.Value_Bool:
+			return strconv.FormatBool(v.Bool)
+		case *plan.Value_Int:
+			if batch.Type(e.Type) == batch.Timestamp {
+				return "ts" + strconv.FormatInt(v.Int, 10)
+			}
+			return strconv.FormatInt(v.Int, 10)
+		case *plan.Value_Double:
+			s := strconv.FormatFloat(v.Double, 'g', -1, 64)
+			if !strings.ContainsAny(s, ".eIN") {
+				s += ".0"
+			}
+			return s
+		case *plan.Value_String_:
+			return quoteString(v.String_)
+		}
+	case *plan.Expr_Call:
+		parts := []string{k.Call.Op}
+		if k.Call.Op == "cast" {
+			parts[0] = "cast:" + batch.Type(e.Type).String()
+		}
+		for _, a := range k.Call.Args {
+			parts = append(parts, show(a, s))
+		}
+		return "(" + strings.Join(parts, " ") + ")"
+	}
+	return "?"
+}
+
+type noopScalar struct{}
+
+func (noopScalar) Call(_ int64, _ []batch.Column, rows int, out *batch.Column) ([]expr.RowError, error) {
+	for range rows {
+		out.AppendNull()
+	}
+	return nil, nil
+}
+
+type noopFunctions struct{}
+
+func (noopFunctions) Scalar(string) (expr.Scalar, error) { return noopScalar{}, nil }
+
+func TestBind(t *testing.T) {
+	tests := []struct{ text, want string }{
+		// precedence
+		{"1 + 2 * 3", "(+ 1 (* 2 3))"},
+		{"(1 + 2) * 3", "(* (+ 1 2) 3)"},
+		{"10 - 4 - 3", "(- (- 10 4) 3)"},
+		{"i % 3 = 0 AND NOT b OR temp > 1", "(or (and (= (% i 3) 0) (not b)) (> temp 1.0))"},
+		{"NOT i = 1", "(not (= i 1))"},
+		{"NOT NOT b", "(not (not b))"},
+		{"b OR b AND b", "(or b (and b b))"},
+		{"b AND b AND b", "(and b b b)"},
+		{"i = 1 IS NULL", "(is_null (= i 1))"},
+		{"- i * 2", "(* (neg i) 2)"},
+		{"-1::int", "(neg 1)"},
+		{"- -1", "(neg -1)"},
+		{"+i", "i"},
+		{"i::double / 2", "(/ (cast:double i) 2.0)"},
+		{"device || 'x' || i = 'ax1'", "(= (|| (|| device 'x') (cast:string i)) 'ax1')"},
+		{"device || 'a' LIKE 'b' || '%'", "(like (|| device 'a') (|| 'b' '%'))"},
+		{"i BETWEEN 1 AND 2 AND b", "(and (and (>= i 1) (<= i 2)) b)"},
+		{"i NOT BETWEEN 1 AND 2", "(not (and (>= i 1) (<= i 2)))"},
+		{"temp BETWEEN -40 AND 85", "(and (>= temp -40.0) (<= temp 85.0))"},
+		{"i + 1 IN (1, 2, 3)", "(in (+ i 1) 1 2 3)"},
+		{"i NOT IN (1, NULL)", "(not (in i 1 null:int))"},
+		{"temp IN (1, i)", "(in temp 1.0 (cast:double i))"},
+		{"device NOT LIKE 'a%'", "(not (like device 'a%'))"},
+		// names
+		{"TEMP", "temp"}, {`"temp"`, "temp"}, {"Mixed", "Mixed"}, {"MIXED2", "mixed2"}, {`"odd name"`, "odd name"},
+		{"_topic", "_topic"}, {"_received_at", "_received_at"},
+		// literals
+		{"9223372036854775807", "9223372036854775807"}, {"-9223372036854775808", "-9223372036854775808"},
+		{"1.", "1.0"}, {".5", "0.5"}, {"1e3", "1000.0"}, {"-2.5", "-2.5"},
+		{"'it''s'", "'it''s'"}, {"''", "''"}, {"true", "true"}, {"FALSE", "false"},
+		{"TIMESTAMP '1970-01-01T00:00:01Z'", "ts1000000"},
+		{"timestamp '1970-01-01 01:00:00.5+01'", "ts500000"},
+		{"1 /* one */ + -- two\n 2", "(+ 1 2)"},
+		// conversions
+		{"i + temp", "(+ (cast:double i) temp)"},
+		{"temp > 35", "(> temp 35.0)"},
+		{"35 < temp", "(< 35.0 temp)"},
+		{"i = NULL", "(= i null:int)"},
+		{"NULL = NULL", "(= null:string null:string)"},
+		{"NULL IS NULL", "(is_null null:string)"},
+		{"NULL AND b", "(and null:bool b)"},
+		{"ts > '1970-01-01'", "(> ts ts0)"},
+		{"i = '12'", "(= i 12)"},
+		{"CAST(temp AS int)", "(cast:int temp)"}, {"CAST(i AS int)", "i"}, {"'5'::int", "5"}, {"NULL::double", "null:double"},
+		{"i::double precision", "(cast:double i)"}, {"i::text", "(cast:string i)"},
+		// CASE
+		{"CASE WHEN b THEN 1 END", "(case b 1)"},
+		{"CASE WHEN b THEN 1 ELSE 2.5 END", "(case b 1.0 2.5)"},
+		{"CASE i WHEN 1 THEN 'a' WHEN 2 THEN 'b' ELSE NULL END", "(case (= i 1) 'a' (= i 2) 'b' null:string)"},
+		{"CASE WHEN b THEN NULL ELSE temp END", "(case b null:double temp)"},
+		// functions
+		{"coalesce(i, 0)", "(coalesce i 0)"}, {"coalesce(i, temp)", "(coalesce (cast:double i) temp)"},
+		{"greatest(1, temp, NULL)", "(greatest 1.0 temp null:double)"}, {"NULLIF(device, '')", "(nullif device '')"},
+		{"abs(i)", "(abs i)"}, {"round(i)", "(round (cast:double i))"}, {"round(temp, 2)", "(round temp 2)"},
+		{"power(2, i)", "(power 2.0 (cast:double i))"},
+		{"lower(device)", "(lower device)"}, {"substr(device, 2)", "(substr device 2)"},
+		{"concat(device, i, NULL)", "(concat device (cast:string i) null:string)"},
+		{"regexp_like(device, '^a.c$')", "(regexp_like device '^a.c$')"},
+		{"date_trunc('HOUR', ts)", "(date_trunc 'hour' ts)"},
+		{"extract(Hour FROM ts)", "(extract 'hour' ts)"}, {"extract('dow', ts)", "(extract 'dow' ts)"},
+		{"extract('epoch' from ts)", "(extract 'epoch' ts)"},
+		{"dewpoint(temp, i)", "(udf:dewpoint temp (cast:double i))"}, {"DewPoint(temp, 1)", "(udf:dewpoint temp 1.0)"},
+	}
+	for _, tt := range tests {
+		e, err := Bind(tt.text, testScope)
+		if err != nil {
+			t.Errorf("Bind(%s): %v", tt.text, err)
+			continue
+		}
+		if got := show(e, testScope.Columns); got != tt.want {
+			t.Errorf("Bind(%s)\n got %s\nwant %s", tt.text, got, tt.want)
+		}
+		if _, err := expr.Compile(e, testScope.Columns, noopFunctions{}); err != nil {
+			t.Errorf("Compile(%s): %v", tt.text, err)
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	tests := []struct {
+		text string
+		want string // offset:message|offset:message
+	}{
+		{"", `0:unexpected end of the expression, expected a column, a value or a function`},
+		{"1 +", `3:unexpected end of the expression, expected a column, a value or a function`},
+		{"(1", `2:unexpected end of the expression, expected ")"`},
+		{"1)", `1:unexpected ")", expected an operator or the end`},
+		{"1 2", `2:unexpected "2", expected an operator or the end`},
+		{"'abc", `0:the string is not closed, expected '`},
+		{`"abc`, `0:the quoted name is not closed, expected "`},
+		{"1 /* x", `2:the comment is not closed, expected */`},
+		{"1 ? 2", `2:unexpected character '?', expected an operator or an operand`},
+		{"i ^ 2", `2:there is no operator ^, expected power(x, y)`},
+		{"12ab", `0:trailing 'a' after the number 12, expected an operator`},
+		{"E'x'", `0:E'...' strings are not supported, expected a plain string '...'`},
+		{"a\xff", `1:byte 0xff is not UTF-8`},
+		{"i < 1 < 2", `6:comparisons do not chain, expected AND: a < b AND b < c`},
+		{"i = 1 = b", `6:comparisons do not chain, expected AND: a < b AND b < c`},
+		{"device LIKE 'a' LIKE 'b'", `16:LIKE does not chain, expected parentheses or AND`},
+		{"i IS 3", `5:unexpected "3", expected NULL or NOT NULL after IS`},
+		{"CASE WHEN b THEN 1", `18:unexpected end of the expression, expected "END"`},
+		{"CASE END", `5:unexpected END, expected a column, a value or a function (a column of this name must be quoted: "END")`},
+		{"i IN ()", `6:IN needs at least one value`},
+		{"i IN (SELECT 1)", `6:subqueries are not supported, expected a list of values`},
+		{"device ILIKE 'a'", `7:ILIKE is not supported, expected LIKE, regexp_like(text, pattern) or IS [NOT] NULL`},
+		{"a.b", `1:unexpected ".", columns have no qualifiers here`},
+		{"ts AT TIME ZONE 'UTC'", `3:AT TIME ZONE is not supported yet, timestamps are UTC`},
+		{"ts - INTERVAL '1 day'", `5:INTERVAL is not supported yet, expected a number or a timestamp`},
+		{"count(DISTINCT i)", `6:DISTINCT is not supported, expected an argument`},
+		{"CAST(i AS varchar(3))", `17:types have no length here, expected varchar`},
+		// names
+		{"tmep > 3", `0:unknown column "tmep", did you mean "temp"?`},
+		{`"Temp"`, `0:unknown column "Temp", did you mean "temp"?`},
+		{"xyzzy", `0:unknown column "xyzzy", expected one of Mixed, _received_at, _topic, b, device, i, mixed2, odd name, raw, temp, ts`},
+		{"rond(temp)", `0:unknown function "rond", did you mean "round"?`},
+		{"param('limit') < temp", `0:param() is not supported yet, expected a literal`},
+		{"label('site') = 'x'", `0:label() is not supported yet, expected a literal`},
+		{"avg(temp)", `0:avg is an aggregate, expected it in the emit of a window only`},
+		// types
+		{"i AND b", `0:AND needs a bool, not int`},
+		{"device + 1", `0:+ needs numbers, not string, expected int or double`},
+		{"ts - ts", `3:timestamp arithmetic is not supported yet, expected numbers: extract(epoch FROM ...) gives seconds`},
+		{"temp % 2", `5:% needs ints, not double, expected a CAST(... AS int)`},
+		{"NULL + NULL", `5:the types around + are not known, expected int or double`},
+		{"device = 3", `9:cannot compare string with int, expected equal types or a CAST`},
+		{"i = 'x'", `4:invalid input syntax for type int: "x", expected digits`},
+		{"ts > 'soon'", `5:invalid input syntax for type timestamp: "soon", expected 2026-01-31T12:30:00Z`},
+		{"TIMESTAMP '2026-02-30'", `10:date out of range: "2026-02-30", expected 2026-01-31T12:30:00Z`},
+		{"raw || raw", `4:|| joins strings, not bytes and bytes, expected a CAST(... AS string)`},
+		{"-device", `1:- needs a number, not string, expected int or double`},
+		{"NULL", `0:the type of NULL is not known here, expected CAST(NULL AS double) or another type`},
+		{"CASE WHEN b THEN NULL END", `0:every result of this CASE is NULL, expected a typed one such as CAST(NULL AS double)`},
+		{"CASE WHEN b THEN 1 ELSE device END", `24:the results of a CASE are int and string, expected one type`},
+		{"coalesce(i, device)", `12:the arguments of coalesce are int and string, expected one type`},
+		{"CAST(raw AS int)", `0:cannot cast bytes to int`},
+		{"i::blob", `3:unknown type "blob", expected bool, int, double, string, bytes or timestamp`},
+		{"9223372036854775808", `0:integer 9223372036854775808 is out of range, expected 64 bits (with a decimal point it is a double)`},
+		{"1e999", `0:number 1e999 is out of range, expected at most 1.8e308`},
+		{"sqrt(device)", `5:argument 1 of sqrt is string, expected double`},
+		{"substr(device, temp)", `15:argument 2 of substr is double, expected int`},
+		{"sqrt(1, 2)", `0:there is no sqrt(int, int), expected sqrt(double)`},
+		{"dewpoint(temp)", `0:dewpoint takes 2 arguments, not 1, expected dewpoint(double, double)`},
+		{"dewpoint(temp, device)", `15:argument 2 of dewpoint needs a double, not string`},
+		{"regexp_like(device, '(')", "20:error parsing regexp: missing closing ): `(?s)(`, expected a pattern in RE2 syntax"},
+		{"regexp_like(device, device)", `20:regexp_like needs a string literal as its pattern`},
+		{`device LIKE 'a\'`, `12:the pattern ends in an escape character, expected \\ for a backslash`},
+		{"date_trunc('eon', ts)", `11:date_trunc does not know "eon", expected one of second, minute, hour, day, week, month, quarter, year`},
+		{"extract(eon FROM ts)", `8:extract does not know "eon", expected one of year, month, day, hour, minute, second, dow, doy, epoch, week, quarter`},
+		{"lower(*)", `0:lower(*) is not a function, expected count(*)`},
+		// several at once
+		{"tmep > 3 AND i + device = 1 OR rond(1) = 2", `0:unknown column "tmep", did you mean "temp"?|17:+ needs numbers, not string, expected int or double|31:unknown function "rond", did you mean "round"?`},
+		{"lower(i) = upper(b)", `6:argument 1 of lower is int, expected string|17:argument 1 of upper is bool, expected string`},
+	}
+	for _, tt := range tests {
+		_, err := Bind(tt.text, testScope)
+		if got := showErrors(err); got != tt.want {
+			t.Errorf("Bind(%s)\n got %s\nwant %s", tt.text, got, tt.want)
+		}
+	}
+}
+
+func showErrors(err error) string {
+	var parts []string
+	for _, e := range Errors(err) {
+		parts = append(parts, fmt.Sprintf("%d:%s", e.Offset, e.Msg))
+	}
+	return strings.Join(parts, "|")
+}
+
+func TestAggregates(t *testing.T) {
+	tests := []struct{ text, calls, want string }{
+		{"count(*)", "count(*):int", "#0"},
+		{"avg(temp)", "avg(temp):double", "#0"},
+		{"avg(i)", "avg(i):double", "#0"},
+		{"sum(i)", "sum(i):int", "#0"},
+		{"sum(temp)", "sum(temp):double", "#0"},
+		{"count(device)", "count(device):int", "#0"},
+		{"first(ts)", "first(ts):timestamp", "#0"},
+		{"stddev_samp(i)", "stddev_samp(i):double", "#0"},
+		{"max(temp) - min(temp)", "max(temp):double min(temp):double", "(- #0 #1)"},
+		{"avg(temp) + avg(temp) * count(*)", "avg(temp):double count(*):int", "(+ #0 (* #0 (cast:double #1)))"},
+		{"sum(CASE WHEN b THEN 1 ELSE 0 END)", "sum((case b 1 0)):int", "#0"},
+		{"round(max(dewpoint(temp, i)), 1)", "max((udf:dewpoint temp (cast:double i))):double", "(round #0 1)"},
+	}
+	for _, tt := range tests {
+		a, err := BindAggregates(tt.text, testScope)
+		if err != nil {
+			t.Errorf("BindAggregates(%s): %v", tt.text, err)
+			continue
+		}
+		var calls []string
+		for _, c := range a.Calls {
+			arg := "*"
+			if c.Arg != nil {
+				arg = show(c.Arg, testScope.Columns)
+			}
+			calls = append(calls, fmt.Sprintf("%s(%s):%s", c.Function, arg, c.Type))
+		}
+		if got := strings.Join(calls, " "); got != tt.calls {
+			t.Errorf("BindAggregates(%s) calls\n got %s\nwant %s", tt.text, got, tt.calls)
+		}
+		if got := show(a.Expr, nil); got != tt.want {
+			t.Errorf("BindAggregates(%s)\n got %s\nwant %s", tt.text, got, tt.want)
+		}
+	}
+	mistakes := []struct{ text, want string }{
+		{"temp", `0:column "temp" stands outside an aggregate, expected a call such as last(temp)`},
+		{"avg(temp) + i", `12:column "i" stands outside an aggregate, expected a call such as last(i)`},
+		{"avg(max(temp))", `4:aggregate max stands inside another aggregate, expected a column or a scalar function`},
+		{"1 + 2", `0:there is no aggregate here, expected a call such as count(*)`},
+		{"sum(device)", `4:sum cannot aggregate string, expected int or double`},
+		{"min(raw)", `4:min cannot aggregate bytes, expected any type but bytes`},
+		{"avg(*)", `0:avg(*) is not an aggregate, expected count(*) or avg(column)`},
+		{"avg()", `0:avg takes one argument, not 0`},
+		{"quantile(temp, 0.5)", `0:aggregate quantile is not supported yet, expected one of avg, count, first, last, max, min, sum, ...`},
+		{"sum(NULL)", `4:the type of NULL is not known here, expected CAST(NULL AS double) or another type`},
+	}
+	for _, tt := range mistakes {
+		_, err := BindAggregates(tt.text, testScope)
+		if got := showErrors(err); got != tt.want {
+			t.Errorf("BindAggregates(%s)\n got %s\nwant %s", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	nested := "i"
+	for range 40 {
+		nested = "(CASE " + nested + " WHEN 1 THEN 1 WHEN 2 THEN 2 ELSE 3 END)"
+	}
+	tests := []struct{ name, text, want string }{
+		{"parentheses", strings.Repeat("(", 10_000) + "1", "nested deeper than 200"},
+		{"signs", strings.Repeat("- ", 1000) + "i", "nested deeper than 200"},
+		{"not", strings.Repeat("NOT ", 1000) + "b", "nested deeper than 200"},
+		{"chain", "i" + strings.Repeat(" + 1", 1000), "nested deeper than 200"},
+		{"casts", "i" + strings.Repeat("::int", 1000), "nested deeper than 200"},
+		{"text", strings.Repeat(" ", MaxText) + "1", "at most 65536 are allowed"},
+		{"list", "i IN (1" + strings.Repeat(",1", MaxNodes) + ")", "more than 5000 operations"},
+		{"written out", nested, "more than 5000 operations"},
+	}
+	for _, tt := range tests {
+		_, err := Bind(tt.text, testScope)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %.200v, want %q", tt.name, err, tt.want)
+		}
+	}
+	// Many conditions in a row are not deep.
+	wide := "i = 0" + strings.Repeat(" OR i = 1", 1000)
+	if e, err := Bind(wide, testScope); err != nil {
+		t.Error(err)
+	} else if _, err := expr.Compile(e, testScope.Columns, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzBind(f *testing.F) {
+	for _, s := range []string{"1 + 2 * temp", "CASE i WHEN 1 THEN 'a' ELSE \"odd name\" END LIKE 'x%'", "extract(hour FROM ts::timestamp) IN (1, NULL)",
+		"NOT b AND i NOT BETWEEN -1 AND 2e3 OR device IS NOT NULL", "avg(temp) - coalesce(max(i), count(*))", "E'", "/*", "date_trunc('hour', '2026-01-01')"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		check := func(err error) {
+			if err == nil {
+				return
+			}
+			list := Errors(err)
+			if len(list) == 0 {
+				t.Fatalf("an error without *Error: %v", err)
+			}
+			for _, e := range list {
+				if e.Offset < 0 || e.Offset > len(text) {
+					t.Fatalf("offset %d in a text of %d bytes: %s", e.Offset, len(text), e.Msg)
+				}
+			}
+		}
+		e, err := Bind(text, testScope)
+		check(err)
+		if err == nil {
+			// What the binder makes, the engine runs.
+			if _, err := expr.Compile(e, testScope.Columns, noopFunctions{}); err != nil {
+				t.Fatalf("Compile(%s): %v", show(e, testScope.Columns), err)
+			}
+		}
+		a, err := BindAggregates(text, testScope)
+		check(err)
+		if err == nil {
+			var s batch.Schema
+			for _, c := range a.Calls {
+				s = append(s, batch.Field{Type: c.Type})
+			}
+			if _, err := expr.Compile(a.Expr, s, noopFunctions{}); err != nil {
+				t.Fatalf("Compile: %v", err)
+			}
+		}
+	})
+}
