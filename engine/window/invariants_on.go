@@ -1,0 +1,6 @@
+//go:build invariants
+
+package window
+
+// invariants turns mistakes of the caller that production counts into panics.
+const invariants = true
