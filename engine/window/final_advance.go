@@ -1,6 +1,8 @@
 package window
 
 import (
+	"slices"
+
 	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
 )
