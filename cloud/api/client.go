@@ -1,0 +1,155 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/leatio/leat/cloud/control"
+	"github.com/leatio/leat/engine/compile"
+)
+
+// Client calls a node's API.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+}
+
+// ErrUnreachable says that no node answered.
+var ErrUnreachable = errors.New("no cloud node answers")
+
+// NewClient returns a client of the node at addr (host:port or a URL).
+func NewClient(addr, token string) *Client {
+	if !strings.Contains(addr, "://") {
+		addr = "http://" + addr
+	}
+	return &Client{base: strings.TrimRight(addr, "/"), token: token, http: &http.Client{}}
+}
+
+// Status asks how the node fares.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	return call[Status](ctx, c, "GET", "/v1/status", nil)
+}
+
+// Query runs a statement.
+func (c *Client) Query(ctx context.Context, q Query) (*Result, error) {
+	return call[Result](ctx, c, "POST", "/v1/query", q)
+}
+
+// Apply applies a pipeline file; the modules that it names are sent first.
+func (c *Client) Apply(ctx context.Context, fileName, file string, modules map[string][]byte) (*Applied, error) {
+	a := control.Apply{FileName: fileName, File: file, Modules: map[string]string{}}
+	for ref, code := range modules {
+		sum := sha256.Sum256(code)
+		name := hex.EncodeToString(sum[:])
+		if _, err := send[struct{}](ctx, c, "PUT", "/v1/modules/"+name, "application/wasm", bytes.NewReader(code)); err != nil {
+			return nil, fmt.Errorf("module %s: %w", ref, err)
+		}
+		a.Modules[ref] = name
+	}
+	return call[Applied](ctx, c, "POST", "/v1/pipelines", a)
+}
+
+// Pipelines lists all pipelines.
+func (c *Client) Pipelines(ctx context.Context) ([]*control.Pipeline, error) {
+	list, err := call[[]*control.Pipeline](ctx, c, "GET", "/v1/pipelines", nil)
+	if err != nil {
+		return nil, err
+	}
+	return *list, nil
+}
+
+// Pipeline gives one pipeline.
+func (c *Client) Pipeline(ctx context.Context, name string) (*control.Pipeline, error) {
+	return call[control.Pipeline](ctx, c, "GET", "/v1/pipelines/"+url.PathEscape(name), nil)
+}
+
+// DeletePipeline deletes a pipeline.
+func (c *Client) DeletePipeline(ctx context.Context, name string) error {
+	_, err := call[struct{}](ctx, c, "DELETE", "/v1/pipelines/"+url.PathEscape(name), nil)
+	return err
+}
+
+// Token mints a join token.
+func (c *Client) Token(ctx context.Context, r TokenRequest) (*Token, error) {
+	return call[Token](ctx, c, "POST", "/v1/fleet/tokens", r)
+}
+
+// Agents lists the fleet.
+func (c *Client) Agents(ctx context.Context) ([]Agent, error) {
+	list, err := call[[]Agent](ctx, c, "GET", "/v1/fleet/agents", nil)
+	if err != nil {
+		return nil, err
+	}
+	return *list, nil
+}
+
+func call[T any](ctx context.Context, c *Client, method, path string, body any) (*T, error) {
+	var r io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		r = bytes.NewReader(b)
+	}
+	return send[T](ctx, c, method, path, "application/json", r)
+}
+
+func send[T any](ctx context.Context, c *Client, method, path, kind string, body io.Reader) (_ *T, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("api address %q: %w", c.base, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", kind)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if netErr := new(net.OpError); errors.As(err, &netErr) {
+			return nil, fmt.Errorf("%w at %s (%v): start one with `leat up` or `leat-cloud`, or name its address with --api or LEAT_API", ErrUnreachable, c.base, netErr.Err)
+		}
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	d := json.NewDecoder(resp.Body)
+	d.UseNumber()
+	if resp.StatusCode != http.StatusOK {
+		return nil, problem(d, resp.Status)
+	}
+	v := new(T)
+	if err := d.Decode(v); err != nil {
+		return nil, fmt.Errorf("answer of %s: %w", c.base, err)
+	}
+	return v, nil
+}
+
+// problem turns an answer that is not a success into an error; mistakes in a
+// file come back as compile.Mistakes.
+func problem(d *json.Decoder, status string) error {
+	var p Problem
+	if err := d.Decode(&p); err != nil || p.Text == "" {
+		return fmt.Errorf("the node answered %s", status)
+	}
+	if len(p.Mistakes) == 0 {
+		return errors.New(p.Text)
+	}
+	var out compile.Mistakes
+	for _, m := range p.Mistakes {
+		out = append(out, compile.Mistake{File: m.File, Line: m.Line, Column: m.Column, What: m.What, Expected: m.Expected})
+	}
+	return out
+}

@@ -1,0 +1,276 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leatio/leat/cloud/control"
+	"github.com/leatio/leat/cloud/gateway"
+	"github.com/leatio/leat/cloud/log/jetstream"
+	"github.com/leatio/leat/cloud/record"
+	"github.com/leatio/leat/cloud/sink/sqlite"
+	"github.com/leatio/leat/cloud/worker"
+	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/compile"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/modules"
+	"github.com/leatio/leat/transport"
+	"github.com/leatio/leat/transport/identity"
+	"github.com/leatio/leat/wasm"
+)
+
+// Node is one cloud node with all roles. New opens what it needs, Run runs it.
+type Node struct {
+	cfg      Config
+	store    *jetstream.Store
+	tables   *sqlite.DB
+	host     *wasm.Host
+	registry *control.Registry
+	fleet    *control.Fleet
+	workers  workers
+	gateway  *gateway.Gateway
+	server   *transport.Server
+	api      net.Listener
+	started  time.Time
+
+	mu       sync.Mutex
+	sessions map[string]*session // by agent id; guarded by mu
+}
+
+// New opens the node's stores and binds its ports.
+func New(ctx context.Context, cfg Config) (_ *Node, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, sessions: map[string]*session{}, started: cfg.Clock()}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data_dir %s: %w", cfg.DataDir, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	// Ports first: a taken one is told before anything is opened.
+	if n.api = cfg.APIListener; n.api == nil {
+		if n.api, err = net.Listen("tcp", cfg.API); err != nil {
+			return nil, fmt.Errorf("api: %w; set `api` to a free host:port", err)
+		}
+	}
+	if err := n.openStores(ctx); err != nil {
+		return nil, err
+	}
+	return n, n.openServer()
+}
+
+func (n *Node) openStores(ctx context.Context) (err error) {
+	dir := n.cfg.DataDir
+	n.store, err = jetstream.Open(ctx, jetstream.Config{
+		Dir: filepath.Join(dir, "log"), Partitions: n.cfg.Partitions, PartitionBytes: n.cfg.LogBytes, Logger: n.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if n.tables, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "tables.db")}); err != nil {
+		return err
+	}
+	fn := n.cfg.Functions
+	if fn.CacheDir == "" {
+		fn.CacheDir = filepath.Join(dir, "cache")
+	}
+	fn.Log = n.cfg.Log
+	if n.host, err = wasm.NewHost(ctx, fn); err != nil {
+		return err
+	}
+	n.registry = control.NewRegistry(n.store, n.store, func(ctx context.Context, code []byte) (*compile.ModuleInfo, error) {
+		return modules.Inspect(ctx, n.host, code)
+	}, n.cfg.Clock)
+	back := worker.Backend{Log: n.store, Keys: n.store, Objects: n.store, Tables: n.tables}
+	for p := range n.cfg.Partitions {
+		cfg := worker.Config{Partition: p, CheckpointEvery: n.cfg.CheckpointEvery, Log: n.cfg.Log}
+		n.workers = append(n.workers, worker.New(back, n.registry, n.fragment, cfg))
+	}
+	n.gateway = gateway.New(n.store, n.workers, n.registry, gateway.Config{Partitions: n.cfg.Partitions, Log: n.cfg.Log, SetAside: n.setAside})
+	return nil
+}
+
+func (n *Node) openServer() error {
+	ca, err := identity.OpenCA(filepath.Join(n.cfg.DataDir, "ca"), n.cfg.Clock())
+	if err != nil {
+		return err
+	}
+	names := append([]string{"leat-cloud", "localhost", "127.0.0.1", "::1"}, hostNames(n.cfg.Advertise)...)
+	n.fleet = control.NewFleet(n.store, ca, n.addrs, n.cfg.Clock)
+	n.server, err = transport.NewServer(transport.ServerConfig{
+		Addr: n.cfg.Listen, Conn: n.cfg.Conn, Identity: identity.NewServer(ca, names, n.cfg.Clock),
+		Node: n.cfg.Node, Log: n.cfg.Log, Now: n.cfg.Clock,
+	}, n)
+	if err != nil {
+		return fmt.Errorf("listen for agents: %w", err)
+	}
+	return nil
+}
+
+func hostNames(addrs []string) []string {
+	var out []string
+	for _, a := range addrs {
+		if host, _, err := net.SplitHostPort(a); err == nil {
+			out = append(out, host)
+		}
+	}
+	return out
+}
+
+// addrs are the addresses that join tokens name.
+func (n *Node) addrs() []string {
+	if len(n.cfg.Advertise) > 0 {
+		return n.cfg.Advertise
+	}
+	bound, ok := n.server.Addr().(*net.UDPAddr)
+	if !ok {
+		return []string{n.server.Addr().String()}
+	}
+	port := strconv.Itoa(bound.Port)
+	if !bound.IP.IsUnspecified() {
+		return []string{net.JoinHostPort(bound.IP.String(), port)}
+	}
+	out := []string{net.JoinHostPort("127.0.0.1", port)}
+	if host, err := os.Hostname(); err == nil {
+		out = append([]string{net.JoinHostPort(host, port)}, out...)
+	}
+	return out
+}
+
+// fragment makes the cloud fragment of a plan with its functions.
+func (n *Node) fragment(p *plan.Plan, sink engine.SinkFunc) (*engine.Cloud, error) {
+	functions, err := engine.NewFunctions(context.Background(), n.host, p, func(m *plan.Module) ([]byte, error) {
+		return n.registry.Module(context.Background(), [32]byte(m.Sha256))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return engine.NewCloud(p, engine.CloudConfig{Functions: functions, Sink: sink})
+}
+
+// API is the bound HTTP address.
+func (n *Node) API() net.Addr { return n.api.Addr() }
+
+// AgentAddr is the bound address for agents.
+func (n *Node) AgentAddr() net.Addr { return n.server.Addr() }
+
+// Run runs until ctx ends, and returns when all has ended.
+func (n *Node) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	// Tables go last: workers write to them until they have ended.
+	tablesCtx, stopTables := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTables()
+	g.Go(func() error { return n.tables.Run(tablesCtx) })
+	g.Go(func() error {
+		defer stopTables()
+		w, ctx := errgroup.WithContext(ctx)
+		for _, wk := range n.workers {
+			w.Go(func() error { return wk.Run(ctx) })
+		}
+		w.Go(func() error { return n.gateway.Run(ctx) })
+		w.Go(func() error { return n.server.Run(ctx) })
+		w.Go(func() error { return n.watchAway(ctx) })
+		w.Go(func() error { return n.expire(ctx) })
+		w.Go(func() error { return n.serveAPI(ctx) })
+		return w.Wait()
+	})
+	if err := g.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Close frees what New opened.
+func (n *Node) Close() error {
+	var errs []error
+	if n.api != nil {
+		if err := n.api.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.host != nil {
+		errs = append(errs, n.host.Close(context.Background()))
+	}
+	if n.tables != nil {
+		errs = append(errs, n.tables.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// expire removes old rows from the tables, now and then.
+func (n *Node) expire(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if err := n.tables.Expire(ctx, n.cfg.Clock().UnixMicro()); err != nil && ctx.Err() == nil {
+				n.cfg.Log.Warn("old rows were not removed; trying again", "error", err)
+			}
+		}
+	}
+}
+
+// watchAway records which agents cannot be reached.
+func (n *Node) watchAway(ctx context.Context) error {
+	a := newAway(n.cfg.AwayWait)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		known := map[string]bool{}
+		for _, w := range n.workers {
+			for agent, isAway := range w.Agents() {
+				other, seen := known[agent]
+				known[agent] = isAway && (other || !seen)
+			}
+		}
+		for _, agent := range a.due(n.cfg.Clock(), known, n.connected()) {
+			n.cfg.Log.Info("agent is away: windows no longer wait for it", "agent", agent, "after", n.cfg.AwayWait)
+			if err := n.gateway.Away(ctx, agent); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// watermark is the lowest watermark at which a pipeline's windows have fired,
+// over its partitions, and how many results they gave.
+func (n *Node) watermark(p *control.Pipeline) (watermark, fired, tooLate int64) {
+	watermark = record.NoWatermark
+	for _, w := range n.workers {
+		for _, v := range w.View().Pipelines {
+			if v.ID != p.ID || v.Version != p.Version {
+				continue
+			}
+			if v.Watermark != record.NoWatermark && (watermark == record.NoWatermark || v.Watermark < watermark) {
+				watermark = v.Watermark
+			}
+			fired, tooLate = fired+v.Fired, tooLate+v.TooLate
+		}
+	}
+	return watermark, fired, tooLate
+}

@@ -1,0 +1,177 @@
+package cloud
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leatio/leat/cloud/control"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/transport"
+	"github.com/leatio/leat/transport/wire"
+)
+
+// session is a live session of an agent.
+type session struct {
+	agent  *control.Agent
+	wire   *transport.ServerSession
+	since  time.Time
+	status *wire.Status // newest; guarded by Node.mu
+}
+
+// Join redeems a token.
+func (n *Node) Join(ctx context.Context, req *wire.JoinRequest, remote net.Addr) (*wire.Joined, error) {
+	j, err := n.fleet.Join(ctx, req)
+	if err != nil {
+		n.cfg.Log.Warn("join refused", "remote", remote, "name", req.Name, "error", err)
+		return nil, err
+	}
+	n.cfg.Log.Info("agent joined", "agent", j.AgentId, "epoch", j.Epoch, "remote", remote)
+	return j, nil
+}
+
+// Renew issues a new certificate.
+func (n *Node) Renew(ctx context.Context, agentID string, csr []byte) (*wire.Joined, error) {
+	return n.fleet.Renew(ctx, agentID, csr)
+}
+
+// Authorize lets only members of the fleet in.
+func (n *Node) Authorize(agentID, _ string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := n.fleet.Agent(ctx, agentID)
+	if errors.Is(err, control.ErrNotFound) {
+		return transport.Refuse(wire.CodeRevoked, "agent %s is not a member of this fleet; join it anew with a token", agentID)
+	}
+	return err
+}
+
+// Fetch gives a function module.
+func (n *Node) Fetch(ctx context.Context, _ string, sha256 [32]byte) ([]byte, error) {
+	code, err := n.registry.Module(ctx, sha256)
+	if errors.Is(err, control.ErrNotFound) {
+		return nil, transport.Refuse(wire.CodeUnknown, "module %x is not here; apply the pipeline again", sha256)
+	}
+	return code, err
+}
+
+// Session serves one session.
+func (n *Node) Session(ctx context.Context, s *transport.ServerSession) error {
+	agent, err := n.fleet.Agent(ctx, s.AgentID())
+	if err != nil {
+		return err
+	}
+	if hello := s.Hello(); hello.StoreEpoch != agent.Epoch {
+		return transport.Refuse(wire.CodeEpoch, "the store has epoch %d, the fleet knows %s with epoch %d: the id joined again elsewhere; empty the data directory and join with another name",
+			hello.StoreEpoch, agent.ID, agent.Epoch)
+	}
+	se := &session{agent: agent, wire: s, since: n.cfg.Clock()}
+	n.mu.Lock()
+	n.sessions[agent.ID] = se
+	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		if n.sessions[agent.ID] == se {
+			delete(n.sessions, agent.ID)
+		}
+		n.mu.Unlock()
+	}()
+	n.cfg.Log.Info("agent connected", "agent", agent.ID, "remote", s.Remote())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.pushPlans(ctx, se) })
+	g.Go(func() error { return n.takeStatus(ctx, se) })
+	g.Go(func() error {
+		for {
+			stream, err := s.AcceptStream(ctx)
+			if err != nil {
+				return err
+			}
+			g.Go(func() error { return n.serveStream(ctx, agent.ID, stream) })
+		}
+	})
+	return g.Wait()
+}
+
+// serveStream serves one data stream; its end is not the session's.
+func (n *Node) serveStream(ctx context.Context, agent string, s *transport.ServerStream) error {
+	if o := s.Open(); o.Epoch == 0 {
+		return s.Refuse(wire.CodeBadMessage, "store epoch 0")
+	}
+	if err := n.gateway.Serve(ctx, agent, s); err != nil && ctx.Err() == nil {
+		n.cfg.Log.Info("stream ended", "agent", agent, "pipeline", s.Open().PipelineId, "error", err)
+	}
+	return nil
+}
+
+func (n *Node) takeStatus(ctx context.Context, se *session) error {
+	for {
+		st, err := se.wire.Status(ctx)
+		if err != nil {
+			return err
+		}
+		n.mu.Lock()
+		se.status = st
+		n.mu.Unlock()
+	}
+}
+
+func (n *Node) connected() map[string]bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make(map[string]bool, len(n.sessions))
+	for id := range n.sessions {
+		out[id] = true
+	}
+	return out
+}
+
+// pushPlans sends an agent its set of plans, now and whenever it changes.
+func (n *Node) pushPlans(ctx context.Context, se *session) error {
+	for {
+		changed := n.registry.Changed()
+		if err := n.sendPlans(ctx, se); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sendPlans sends an agent the plans that its labels select.
+func (n *Node) sendPlans(ctx context.Context, se *session) error {
+	pipelines, err := n.registry.List(ctx)
+	if err != nil {
+		return err
+	}
+	set := &wire.Plans{Revision: uint64(n.cfg.Clock().UnixMicro())}
+	for _, p := range pipelines {
+		if !plan.Matches(p.Agents, se.agent.Labels) {
+			continue
+		}
+		pl, err := n.registry.Plan(p.ID, p.Version)
+		if err != nil {
+			return fmt.Errorf("pipeline %s: %w", p.Name, err)
+		}
+		b, err := plan.Marshal(pl)
+		if err != nil {
+			return err
+		}
+		set.Plans = append(set.Plans, b)
+	}
+	return se.wire.SendPlans(set)
+}
+
+// setAside keeps the bytes of a frame that cannot be decoded.
+func (n *Node) setAside(ctx context.Context, agent string, h wire.Header, frame []byte, reason string) error {
+	name := fmt.Sprintf("aside/%s/%d/%s/%d/%d/%d", agent, h.Epoch, h.Pipeline, h.Version, h.Lane, h.From)
+	n.cfg.Log.Error("frame kept", "object", name, "reason", reason, "head", hex.EncodeToString(frame[:min(16, len(frame))]))
+	return n.store.PutObject(ctx, name, frame)
+}

@@ -1,0 +1,272 @@
+package worker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+
+	"google.golang.org/protobuf/proto"
+
+	cloudlog "github.com/leatio/leat/cloud/log"
+	"github.com/leatio/leat/cloud/record"
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/transport/wire/columnar"
+)
+
+// CheckpointFormat is the newest format of checkpoint objects and manifests
+// that this build reads and the one it writes.
+const CheckpointFormat = 1
+
+// ErrCheckpoint says that a stored checkpoint cannot be read.
+var ErrCheckpoint = errors.New("checkpoint cannot be read")
+
+const envelopeBytes = 8
+
+// AppendEnvelope appends a message in its envelope: 'L' 'C', u8 format, u8 0,
+// u32 CRC32C of the message, the message.
+func AppendEnvelope(dst []byte, m proto.Message) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, 'L', 'C', CheckpointFormat, 0, 0, 0, 0, 0)
+	dst, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, m)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	sum := crc32.Checksum(dst[start+envelopeBytes:], crc32.MakeTable(crc32.Castagnoli))
+	binary.LittleEndian.PutUint32(dst[start+4:], sum)
+	return dst, nil
+}
+
+// ParseEnvelope reads a message in its envelope.
+func ParseEnvelope(src []byte, m proto.Message) error {
+	if len(src) < envelopeBytes || src[0] != 'L' || src[1] != 'C' {
+		return fmt.Errorf("%w: no header", ErrCheckpoint)
+	}
+	if src[2] > CheckpointFormat {
+		return fmt.Errorf("%w: its format is %d, this build reads up to %d", ErrCheckpoint, src[2], CheckpointFormat)
+	}
+	body := src[envelopeBytes:]
+	if got, want := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), binary.LittleEndian.Uint32(src[4:]); got != want {
+		return fmt.Errorf("%w: checksum is %08x, header says %08x", ErrCheckpoint, got, want)
+	}
+	if err := proto.Unmarshal(body, m); err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	return nil
+}
+
+// snapshot gives the state, or what changed since the last snapshot.
+func (s *state) snapshot(full bool) (*Checkpoint, error) {
+	c := &Checkpoint{
+		Format: CheckpointFormat, Partition: uint32(s.partition), OwnerEpoch: s.owner,
+		Offset: s.offset, RecordChecksum: s.checksum, Full: full,
+	}
+	for _, p := range s.order {
+		ps := &PipelineState{Pipeline: p.key.id, Version: p.key.version}
+		if p.fire != record.NoWatermark {
+			ps.Fire, ps.HasFire = p.fire, true
+		}
+		if p.keep != record.NoWatermark {
+			ps.Keep, ps.HasKeep = p.keep, true
+		}
+		for _, k := range p.lanes.sorted() {
+			l := p.lanes[k]
+			if full || l.dirty {
+				c.Lanes = append(c.Lanes, laneProto(k, l))
+			}
+			l.dirty = false
+		}
+		err := p.cloud.Snapshot(full, func(section uint32, b *batch.Batch) error {
+			schema := p.cloud.SnapshotSchema(section)
+			payload := columnar.AppendPayload(nil, []columnar.Section{{Port: section, Batch: b}}, func(uint32) batch.Schema { return schema })
+			ps.Sections = append(ps.Sections, &Section{Index: section, Payload: payload})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		c.Pipelines = append(c.Pipelines, ps)
+	}
+	for agent, epoch := range s.agents {
+		c.Agents = append(c.Agents, &AgentEpoch{Agent: agent, Epoch: epoch})
+	}
+	sortAgents(c.Agents)
+	return c, nil
+}
+
+func laneProto(k LaneKey, l *lane) *Lane {
+	p := &Lane{
+		Agent: k.Agent, Epoch: k.Epoch, Pipeline: k.Pipeline, Version: k.Version, Lane: k.Lane,
+		Last: l.last, Sum: l.sum, Idle: l.idle, Away: l.away,
+	}
+	if l.watermark != record.NoWatermark {
+		p.Watermark, p.HasWatermark = l.watermark, true
+	}
+	return p
+}
+
+// restoreLimits are wide: checkpoints are our own and bear checksums.
+var restoreLimits = columnar.Limits{MaxRows: math.MaxInt32, MaxBytes: 4 << 30}
+
+// restore takes in a checkpoint object: a full one into an empty state, a
+// delta into the state of the object before it.
+func (s *state) restore(c *Checkpoint) error {
+	if int(c.Partition) != s.partition {
+		return fmt.Errorf("%w: it is of partition %d", ErrCheckpoint, c.Partition)
+	}
+	s.offset, s.checksum, s.owner = c.Offset, c.RecordChecksum, max(s.owner, c.OwnerEpoch)
+	for _, a := range c.Agents {
+		s.agents[a.Agent] = a.Epoch
+	}
+	for _, ps := range c.Pipelines {
+		if err := s.restorePipeline(ps); err != nil {
+			return err
+		}
+	}
+	for _, l := range c.Lanes {
+		p := s.pipelines[pipelineKey{l.Pipeline, l.Version}]
+		if p == nil {
+			continue // deleted since
+		}
+		in := p.lanes.get(LaneKey{l.Agent, l.Epoch, l.Pipeline, l.Version, l.Lane})
+		*in = lane{last: l.Last, sum: l.Sum, watermark: record.NoWatermark, idle: l.Idle, away: l.Away}
+		if l.HasWatermark {
+			in.watermark = l.Watermark
+		}
+	}
+	return nil
+}
+
+func (s *state) restorePipeline(ps *PipelineState) error {
+	p, err := s.pipeline(pipelineKey{ps.Pipeline, ps.Version})
+	if errors.Is(err, ErrNoPlan) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if ps.HasFire {
+		p.fire = ps.Fire
+	}
+	if ps.HasKeep {
+		p.keep = ps.Keep
+	}
+	for _, sec := range ps.Sections {
+		schema := p.cloud.SnapshotSchema(sec.Index)
+		if schema == nil {
+			return fmt.Errorf("%w: pipeline %s has no state %d", ErrCheckpoint, ps.Pipeline, sec.Index)
+		}
+		got, err := columnar.DecodePayload(sec.Payload, func(uint32) batch.Schema { return schema }, restoreLimits)
+		if err != nil {
+			return fmt.Errorf("%w: pipeline %s: %w", ErrCheckpoint, ps.Pipeline, err)
+		}
+		for _, g := range got {
+			if err := p.cloud.Restore(sec.Index, g.Batch); err != nil {
+				return err
+			}
+		}
+	}
+	// Forget what had been forgotten, and notice what is due.
+	p.dirty = true
+	return nil
+}
+
+// store writes checkpoint objects and the manifest that makes them count.
+type store struct {
+	partition int
+	keys      cloudlog.Keys
+	objects   cloudlog.Objects
+	manifest  *Manifest
+	revision  uint64 // of the manifest's key; 0 = there is none
+}
+
+func (s *store) key() string { return fmt.Sprintf("checkpoints/%04d", s.partition) }
+
+// load reads the manifest; a missing one is an empty one.
+func (s *store) load(ctx context.Context) error {
+	s.manifest = &Manifest{Format: CheckpointFormat, Partition: uint32(s.partition)}
+	value, revision, err := s.keys.Get(ctx, s.key())
+	if errors.Is(err, cloudlog.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("partition %d: read manifest: %w", s.partition, err)
+	}
+	s.revision = revision
+	return ParseEnvelope(value, s.manifest)
+}
+
+// claim takes the partition: the manifest's owner epoch rises, by compare-and-set.
+func (s *store) claim(ctx context.Context) (epoch uint64, err error) {
+	if err := s.load(ctx); err != nil {
+		return 0, err
+	}
+	next := proto.CloneOf(s.manifest)
+	next.OwnerEpoch++
+	return next.OwnerEpoch, s.put(ctx, next)
+}
+
+func (s *store) put(ctx context.Context, m *Manifest) error {
+	b, err := AppendEnvelope(nil, m)
+	if err != nil {
+		return err
+	}
+	revision, err := s.keys.Put(ctx, s.key(), b, s.revision)
+	if err != nil {
+		return fmt.Errorf("partition %d: write manifest as owner %d: %w", s.partition, m.OwnerEpoch, err)
+	}
+	s.manifest, s.revision = m, revision
+	return nil
+}
+
+// Bounds of a chain of deltas before the next full object.
+const maxDeltas = 32
+
+// wantsFull tells whether the next object should be a full one.
+func (s *store) wantsFull() bool {
+	var full, deltas uint64
+	n := 0
+	for _, o := range s.manifest.Objects {
+		if o.Full {
+			full, deltas, n = o.Bytes, 0, 0
+			continue
+		}
+		deltas += o.Bytes
+		n++
+	}
+	return len(s.manifest.Objects) == 0 || n >= maxDeltas || deltas > 2*full+64<<10
+}
+
+// publish writes the object and makes it count. What the manifest no longer
+// names is deleted afterwards.
+func (s *store) publish(ctx context.Context, c *Checkpoint) error {
+	data, err := AppendEnvelope(nil, c)
+	if err != nil {
+		return err
+	}
+	next := proto.CloneOf(s.manifest)
+	name := fmt.Sprintf("checkpoints/%04d/%d-%d", s.partition, s.manifest.OwnerEpoch, next.NextObject)
+	next.NextObject++
+	if err := s.objects.PutObject(ctx, name, data); err != nil {
+		return fmt.Errorf("partition %d: write checkpoint: %w", s.partition, err)
+	}
+	if n := len(next.Objects); n > 0 {
+		next.TrimBelow = next.Objects[n-1].Offset
+	}
+	var old []*ObjectRef
+	if c.Full {
+		old, next.Objects = next.Objects, nil
+	}
+	next.Objects = append(next.Objects, &ObjectRef{Name: name, Offset: c.Offset, Bytes: uint64(len(data)), Full: c.Full})
+	if err := s.put(ctx, next); err != nil {
+		return err
+	}
+	for _, o := range old {
+		if err := s.objects.DeleteObject(ctx, o.Name); err != nil {
+			return fmt.Errorf("partition %d: delete old checkpoint: %w", s.partition, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/leatio/leat/cloud/record"
+	"github.com/leatio/leat/cloud/sink"
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+)
+
+// results gathers what goes to the tables until the shell takes it.
+type results struct {
+	writes []*write
+	open   map[tableKey]*write
+	rows   int
+
+	// Where the rows of the entry being applied come from, for their ids.
+	id    []byte
+	row   int
+	agent string
+	name  string // of the pipeline
+}
+
+type tableKey struct {
+	pipeline string
+	version  uint64
+	node     uint32
+	rejects  bool
+}
+
+// write is the rows for one table, copied.
+type write struct {
+	table     sink.Table
+	rows      *batch.Batch
+	revisions []int64
+	ids       []string
+}
+
+func newResults() *results { return &results{open: map[tableKey]*write{}} }
+
+// from says that the rows that follow come from an entry. Its rows are named
+// by agent, store epoch, pipeline, version, lane, frame, partition and row.
+func (r *results) from(p *plan.Plan, partition int, e *record.Entry) {
+	r.id = fmt.Appendf(r.id[:0], "%s/%d/%s/%d/%d/%d/%d/", e.Agent, e.Epoch, e.Pipeline, e.Version, e.Lane, e.To, partition)
+	r.row, r.agent, r.name = 0, e.Agent, p.Pipeline
+	r.windows(p)
+}
+
+// windows says that the rows that follow are a pipeline's window results.
+func (r *results) windows(p *plan.Plan) { r.name = p.Pipeline }
+
+func (r *results) nextID() string {
+	r.row++
+	return string(strconv.AppendInt(r.id, int64(r.row-1), 10))
+}
+
+// add copies results for a sink node.
+func (r *results) add(n *plan.Node, s batch.Schema, b *batch.Batch) error {
+	t := n.GetSink().GetTable()
+	if t == nil {
+		return fmt.Errorf("pipeline %q: sink %T cannot run in the cloud", r.name, n.GetSink().GetKind())
+	}
+	revision := s.Index(plan.Revision)
+	key := tableKey{pipeline: r.name, node: n.Id}
+	w := r.open[key]
+	if w == nil {
+		w = r.openWrite(key, tableOf(t, s, revision))
+	}
+	narrow := *b
+	if revision >= 0 {
+		narrow.Cols = b.Cols[:revision:revision]
+	}
+	w.rows.AppendRows(&narrow)
+	r.rows += b.Len()
+	each(b, func(i int) {
+		if revision >= 0 {
+			w.revisions = append(w.revisions, b.Cols[revision].Ints[i])
+		} else {
+			w.ids = append(w.ids, r.nextID())
+		}
+	})
+	return nil
+}
+
+// tableOf describes the table of a sink; _revision is not one of its columns.
+func tableOf(t *plan.TableSink, s batch.Schema, revision int) sink.Table {
+	out := sink.Table{Name: t.Name, Schema: s, KeepMicros: t.KeepMicros, TimeColumn: s.Index(plan.WindowEnd)}
+	if revision >= 0 {
+		out.Schema = s[:revision:revision]
+	}
+	for _, k := range t.Keys {
+		out.Keys = append(out.Keys, int(k))
+	}
+	return out
+}
+
+// rejects copies a section of sampled rejects.
+func (r *results) rejects(b *batch.Batch) {
+	key := tableKey{rejects: true}
+	w := r.open[key]
+	if w == nil {
+		w = r.openWrite(key, sink.RejectsTable())
+	}
+	appendRejects(w.rows, b, r.name, r.agent)
+	r.rows += b.Len()
+	each(b, func(int) { w.ids = append(w.ids, "rejects/"+r.nextID()) })
+}
+
+func (r *results) openWrite(k tableKey, t sink.Table) *write {
+	w := &write{table: t, rows: batch.New(t.Schema)}
+	r.open[k] = w
+	r.writes = append(r.writes, w)
+	return w
+}
+
+// take gives the gathered writes and starts anew.
+func (r *results) take() []sink.Write {
+	out := make([]sink.Write, len(r.writes))
+	for i, w := range r.writes {
+		out[i] = sink.Write{Table: w.table, Rows: w.rows, Revisions: w.revisions, IDs: w.ids}
+	}
+	r.writes, r.rows = nil, 0
+	clear(r.open)
+	return out
+}
+
+// each calls f for every counting row.
+func each(b *batch.Batch, f func(row int)) {
+	if b.Sel != nil {
+		for _, i := range b.Sel {
+			f(int(i))
+		}
+		return
+	}
+	for i := range b.N {
+		f(i)
+	}
+}
