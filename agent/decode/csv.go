@@ -39,7 +39,6 @@ func trimEOL(p []byte) []byte {
 }
 
 func (d *Decoder) readHeader(m *source.Message) error {
-	d.csv.fields = nil
 	names, err := readQuoted(m.Payload)
 	if err != nil {
 		return fmt.Errorf("the header of %s: %w", m.Topic, err)

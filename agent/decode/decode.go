@@ -102,6 +102,9 @@ func (d *Decoder) Decode(b *batch.Batch, msgs []source.Message, reject func(msg 
 	for i := range msgs {
 		m := &msgs[i]
 		before := d.rows
+		if m.Header {
+			d.csv.fields = nil // also when this one turns out to be unusable
+		}
 		if m.Oversized || len(m.Payload) > d.limits.MessageBytes {
 			reject(i, fmt.Sprintf("the message is larger than the limit (%d bytes)", d.limits.MessageBytes))
 			continue

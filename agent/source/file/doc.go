@@ -1,0 +1,27 @@
+// Package file is the bounded file source: JSON lines and CSV, from files and
+// standard input.
+//
+//	Run:   open ─ read 256 KiB ─ cut at record ends ─┐        ┌─ blocks (at most 4) ─> Take: one Message per record,
+//	         ^        (behind the tail of the block  ├────────┤                               a slice of the block
+//	         └──────── before)                       ┘        └<─ blocks taken before, to be filled again
+//
+// Paths and globs are resolved once, when Run begins, and read in name order. A record is a line; blank lines are
+// skipped, a carriage return before the line feed is not part of a record, the last line needs no line feed, and a
+// byte order mark at the start of a file is dropped. In CSV a quoted field may hold line breaks (RFC 4180); a
+// quote that is not closed within the record limit or the file ends its record at the first line
+// break, so that it costs one rejected record and not the rest of the file. The first
+// record of each CSV file is given as a Header message.
+//
+// A record above MaxRecordBytes becomes one Oversized message, which decoders reject; the rest of it is read
+// over and not kept, so memory stays bounded by Blocks x (BlockBytes + MaxRecordBytes).
+//
+// # Position
+//
+// Each chunk's Puts hold where reading goes on, in the key Prefix + "position":
+//
+//	version u8 = 1 | offset uvarint | path bytes
+//
+// The offset is the first byte after the last record taken. A source with a position in its Store
+// goes on from there: files before it in name order are done. For CSV the header is read again first. Standard
+// input has no position.
+package file

@@ -1,0 +1,120 @@
+package file
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/leatio/leat/agent/source"
+)
+
+// Take implements source.Source.
+func (s *Source) Take(c *source.Chunk, most int) {
+	c.Reset()
+	for _, b := range s.used { // what the chunk before held
+		s.free <- b
+	}
+	s.used = s.used[:0]
+	for {
+		if s.current == nil && !s.next(c) {
+			break
+		}
+		if len(c.Messages) >= most || len(s.used) == takeBlocks {
+			break
+		}
+		s.takeFrom(c, most)
+	}
+	s.received.Add(uint64(len(c.Messages)))
+	if len(c.Messages) > 0 && s.place.path != Stdin {
+		c.Puts = append(c.Puts, source.Entry{Key: s.cfg.Prefix + positionKey, Value: s.place.append(nil)})
+	}
+}
+
+// next makes the next block current. When there is none, the chunk is dry.
+func (s *Source) next(c *source.Chunk) bool {
+	select {
+	case b, ok := <-s.blocks:
+		if ok {
+			s.current = b
+			return true
+		}
+		c.End = s.finished.Load()
+	default:
+	}
+	c.Dry = true
+	return false
+}
+
+// takeFrom moves records of the current block to the chunk.
+func (s *Source) takeFrom(c *source.Chunk, most int) {
+	b := s.current
+	msgs := c.Messages
+	n := min(len(b.ends)-b.taken, most-len(msgs))
+	start := b.start
+	m := source.Message{Topic: b.path, ReceivedMicros: b.receivedMicros, Oversized: b.oversized}
+	if b.fresh && b.taken == 0 {
+		s.header = true
+	}
+	m.Header = s.header
+	for _, end := range b.ends[b.taken : b.taken+n] {
+		// A record ends with its line feed, but for the last of a file.
+		p := b.data[start:end:end]
+		start = end
+		if k := len(p) - 1; k >= 0 && p[k] == '\n' {
+			p = p[:k]
+		}
+		if k := len(p) - 1; k >= 0 && p[k] == '\r' {
+			p = p[:k]
+		}
+		if len(p) == 0 {
+			continue
+		}
+		m.Payload = p
+		msgs = append(msgs, m)
+		m.Header, s.header = false, false
+	}
+	c.Messages = msgs
+	b.start = start
+	b.taken += n
+	s.place = place{path: b.path, offset: b.offset + int64(start)}
+	if b.taken == len(b.ends) {
+		s.place.offset = b.after
+		s.used = append(s.used, b)
+		s.current = nil
+	}
+}
+
+const (
+	positionKey     = "position"
+	positionVersion = 1
+)
+
+// place is a position: the next byte to read of a file.
+type place struct {
+	path   string
+	offset int64
+}
+
+func (p place) append(dst []byte) []byte {
+	dst = append(dst, positionVersion)
+	dst = binary.AppendUvarint(dst, uint64(p.offset))
+	return append(dst, p.path...)
+}
+
+func loadPlace(store source.Store, prefix string) (place, error) {
+	if store == nil {
+		return place{}, nil
+	}
+	v, err := store.Get(prefix + positionKey)
+	if err != nil || v == nil {
+		return place{}, err
+	}
+	if v[0] != positionVersion {
+		return place{}, fmt.Errorf("stored position has version %d, this build reads %d: upgrade it", v[0], positionVersion)
+	}
+	offset, n := binary.Uvarint(v[1:])
+	if n <= 0 || int64(offset) < 0 {
+		return place{}, errors.New("stored position is damaged: apply the pipeline under a new name to start over")
+	}
+	return place{path: string(v[1+n:]), offset: int64(offset)}, nil
+}
