@@ -50,7 +50,7 @@ func Compile(src []byte, o Options) (*plan.Plan, error) {
 	}
 	p := c.compile()
 	if len(c.mistakes) > 0 {
-		return nil, c.mistakes.sorted()
+		return nil, c.mistakes.sorted().capped()
 	}
 	if err := plan.Check(p); err != nil {
 		// What the file may hold and what a plan may hold are bounded apart.
@@ -67,6 +67,8 @@ type compiler struct {
 	lines     []string
 	mistakes  Mistakes
 	visited   int // values of the file so far, see maxNodes
+	textBytes int // and their texts, see maxTextBytes
+	overfull  bool
 	functions map[string]sql.Signature
 	// owners is the module of each function, by its position in modules.
 	owners  map[string]int
@@ -110,9 +112,6 @@ func (c *compiler) compile() *plan.Plan {
 
 // tell notes a mistake.
 func (c *compiler) tell(line, column int, what, expected string) {
-	if len(c.mistakes) == maxMistakes {
-		c.mistakes = append(c.mistakes, Mistake{c.o.File, 1 << 30, 1, "further mistakes are not shown", ""})
-	}
 	if len(c.mistakes) > maxMistakes {
 		return
 	}
@@ -179,6 +178,9 @@ func (c *compiler) scope(cols batch.Schema, aggregates bool) sql.Scope {
 func (c *compiler) expression(v *value, err error) {
 	switch e := err.(type) {
 	case *sql.Error:
+		if c.brokenModules && strings.HasPrefix(e.Msg, "unknown function") {
+			return // perhaps one of the module that could not be resolved
+		}
 		c.inside(v.node, e.Offset, e.Msg, "")
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
@@ -196,13 +198,16 @@ func (c *compiler) expression(v *value, err error) {
 // mentions tells whether an expression's text holds one of the names as a
 // word: a mistake in it may only follow from an earlier one.
 func mentions(text string, names map[string]bool) bool {
-	if len(names) == 0 {
-		return false
+	const tooMany = 100 // names to look for
+	if len(names) == 0 || len(names) > tooMany {
+		return len(names) > 0
 	}
+	folded := strings.ToLower(text)
 	for name := range names {
-		for rest := text; ; {
-			i := strings.Index(strings.ToLower(rest), strings.ToLower(name))
-			if i < 0 || i+len(name) > len(rest) {
+		name = strings.ToLower(name)
+		for rest := folded; name != ""; {
+			i := strings.Index(rest, name)
+			if i < 0 {
 				break
 			}
 			if !wordEnd(rest[:i]) && !wordStart(rest[i+len(name):]) {

@@ -8,7 +8,7 @@ var (
 	namePattern  = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 	tablePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	urlPattern   = regexp.MustCompile(`^(tcp|ssl)://[^\s/?#@]+:[0-9]{1,5}$`)
-	textPattern  = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,4096}$`)
+	textPattern  = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,1000}$`)
 )
 
 const exactDoubles = 1 << 53 // largest run of whole numbers that YAML readers agree on
@@ -16,14 +16,14 @@ const exactDoubles = 1 << 53 // largest run of whole numbers that YAML readers a
 func expression(doc string) *shape { return &shape{kind: kindExpr, doc: doc} }
 
 func text(doc string) *shape {
-	return &shape{kind: kindString, doc: doc, pattern: textPattern, hint: "text in one line"}
+	return &shape{kind: kindString, doc: doc, pattern: textPattern, hint: "text of up to 1,000 characters in one line"}
 }
 
 func duration(doc string, words ...string) *shape {
 	return &shape{kind: kindDuration, doc: doc, words: words}
 }
 
-func flag(doc string) *shape { return &shape{kind: kindBool, doc: doc} }
+func truth(doc string) *shape { return &shape{kind: kindBool, doc: doc} }
 
 func listOf(elem *shape, doc string) *shape { return &shape{kind: kindList, elem: elem, doc: doc} }
 
@@ -108,13 +108,13 @@ func mqttKeys() *shape {
 			{name: "qos", def: "1", shape: &shape{kind: kindInt, min: 0, max: 1, doc: "The quality of service: 0 or 1. With 1, a message is acknowledged when it is committed on the agent."}},
 			{name: "username", def: "none", shape: text("The user name.")},
 			{name: "password", def: "none", shape: &shape{
-				kind: kindString, pattern: textPattern, hint: "text in one line", secret: true, doc: "The password. ${secret.name} is put in on the agent and never enters the plan.",
+				kind: kindString, pattern: textPattern, hint: "text of up to 1,000 characters in one line", secret: true, doc: "The password. ${secret.name} is put in on the agent and never enters the plan.",
 			}},
 			{name: "client_id", def: "made from the agent and the pipeline", shape: text("The client identifier. It must be the same at each start: the session is found by it.")},
 			{name: "ca_file", def: "the system's", shape: text("The certificates that the broker's is checked against (PEM), a path on the agent.")},
 			{name: "cert_file", def: "none", shape: text("The agent's client certificate (PEM), a path on the agent.")},
 			{name: "key_file", def: "none", shape: text("The key of cert_file (PEM), a path on the agent.")},
-			{name: "insecure_skip_verify", def: "false", shape: flag("Accept any certificate of the broker. Only for experiments.")},
+			{name: "insecure_skip_verify", def: "false", shape: truth("Accept any certificate of the broker. Only for experiments.")},
 		},
 	}
 }

@@ -46,3 +46,13 @@ func (ms Mistakes) sorted() Mistakes {
 	})
 	return slices.Compact(ms)
 }
+
+// capped cuts a list that nobody would read to its end.
+func (ms Mistakes) capped() Mistakes {
+	if len(ms) <= maxMistakes {
+		return ms
+	}
+	last := ms[maxMistakes]
+	last.What, last.Expected = "further mistakes are not shown", ""
+	return append(ms[:maxMistakes:maxMistakes], last)
+}

@@ -163,16 +163,15 @@ func (c *compiler) read(n *yaml.Node, s *shape, depth int) *value {
 
 // resolve follows aliases and counts what is visited.
 func (c *compiler) resolve(n *yaml.Node, depth int) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-		if c.visited++; n == nil || c.visited > maxNodes {
-			break
-		}
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias // never an alias itself
 	}
-	if c.visited++; n == nil || c.visited > maxNodes {
-		if c.visited <= maxNodes+1 {
-			c.visited = maxNodes + 2
-			c.tell(1, 1, "the file holds too many values (aliases count as often as they are used)", fmt.Sprintf("at most %d", maxNodes))
+	c.visited++
+	c.textBytes += len(n.Value)
+	if c.visited > maxNodes || c.textBytes > maxTextBytes {
+		if !c.overfull {
+			c.overfull = true
+			c.tell(1, 1, "the file holds too much (aliases count as often as they are used)", fmt.Sprintf("at most %d values with %d bytes of text", maxNodes, maxTextBytes))
 		}
 		return nil
 	}
@@ -223,7 +222,7 @@ func (c *compiler) readMapping(n *yaml.Node, s *shape, depth int) *value {
 			continue
 		}
 		if seen[k.Value] {
-			c.at(k, fmt.Sprintf("%q stands here a second time", k.Value), "it only once")
+			c.at(k, fmt.Sprintf("%q stands here a second time", k.Value), "only one")
 			continue
 		}
 		seen[k.Value] = true

@@ -33,7 +33,7 @@ func (b *builder) checkSinks(v *value) {
 			}
 			id := e.key.Value + " " + e.value.get("name").textOr("") + e.value.get("path").textOr("")
 			if seen[id] {
-				b.c.at(e.key, fmt.Sprintf("the sink %s stands here a second time", strings.TrimSpace(id)), "it only once")
+				b.c.at(e.key, fmt.Sprintf("the sink %s stands here a second time", strings.TrimSpace(id)), "only one")
 			}
 			seen[id] = true
 		}

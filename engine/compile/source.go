@@ -163,7 +163,7 @@ func (c *compiler) mqtt(v *value) *plan.MqttSource {
 			if wrong := topicFilter(t.text); wrong != "" {
 				c.at(t.node, fmt.Sprintf("%q is not a topic filter: %s", t.text, wrong), "levels joined by '/', each of them text, '+', or at the end '#'")
 			} else if seen[t.text] {
-				c.at(t.node, fmt.Sprintf("the topic filter %q stands here a second time", t.text), "it only once")
+				c.at(t.node, fmt.Sprintf("the topic filter %q stands here a second time", t.text), "only one")
 			}
 			seen[t.text] = true
 			m.Topics = append(m.Topics, t.text)

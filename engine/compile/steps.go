@@ -152,7 +152,7 @@ func (b *builder) selectNames(v *value) {
 		at := find(bs, name)
 		switch {
 		case find(kept, name) >= 0 || broken[name]:
-			b.c.at(item.node, fmt.Sprintf("the column %q is selected a second time", name), "it only once")
+			b.c.at(item.node, fmt.Sprintf("the column %q is selected a second time", name), "only one")
 		case r.broken[name]:
 			broken[name] = true
 		case at < 0:
@@ -212,7 +212,7 @@ func (b *builder) drop(v *value) {
 		case at >= 0:
 			r.visible = append(r.visible[:at:at], r.visible[at+1:]...)
 		case gone[item.text]:
-			b.c.at(item.node, fmt.Sprintf("the column %q is dropped a second time", item.text), "it only once")
+			b.c.at(item.node, fmt.Sprintf("the column %q is dropped a second time", item.text), "only one")
 		case r.broken[item.text]:
 			delete(r.broken, item.text)
 		default:

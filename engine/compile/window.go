@@ -51,7 +51,7 @@ func (b *builder) windowKeys(by *value, out *rows) {
 		at := find(bs, item.text)
 		switch {
 		case find(w.keys, item.text) >= 0:
-			b.c.at(item.node, fmt.Sprintf("the column %q stands here a second time", item.text), "it only once")
+			b.c.at(item.node, fmt.Sprintf("the column %q stands here a second time", item.text), "only one")
 		case slices.Contains([]string{plan.WindowStart, plan.WindowEnd, plan.SliceStart, plan.SliceEnd}, item.text):
 			b.c.at(item.node, fmt.Sprintf("the column %q has the name of a column that the window makes", item.text), "a step before that selects it under another name")
 		case b.edge.broken[item.text]:

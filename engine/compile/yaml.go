@@ -18,8 +18,9 @@ import (
 const (
 	maxFileBytes = 1 << 20
 	maxDepth     = 32     // nesting of lists and mappings
-	maxNodes     = 20_000 // values in all, aliases counted as often as they are used
-	maxMistakes  = 200    // told in one run
+	maxNodes     = 20_000 // values in all, aliases counted as often as they are used; maxTextBytes bounds their texts
+	maxTextBytes = 2 << 20
+	maxMistakes  = 200 // told in one run
 )
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)

@@ -1,0 +1,103 @@
+package compile
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+)
+
+var infixOps = []string{"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "and", "or", "like", "||"}
+
+// exprText writes an expression of a plan as SQL, for people to read. Casts
+// that the compiler put in are shown.
+func exprText(e *plan.Expr, in []*plan.Column) string {
+	switch k := e.Kind.(type) {
+	case *plan.Expr_Column:
+		return identifier(in[k.Column].Name)
+	case *plan.Expr_Literal:
+		return literalText(k.Literal, batch.Type(e.Type))
+	case *plan.Expr_Call:
+		args := make([]string, len(k.Call.Args))
+		for i, a := range k.Call.Args {
+			args[i] = exprText(a, in)
+			if c := a.GetCall(); c != nil && slices.Contains(infixOps, c.Op) {
+				args[i] = "(" + args[i] + ")"
+			}
+		}
+		return callText(k.Call.Op, args, batch.Type(e.Type))
+	}
+	return "?"
+}
+
+func callText(op string, args []string, t batch.Type) string {
+	switch {
+	case slices.Contains(infixOps, op) && len(args) > 1:
+		word := op
+		if op[0] >= 'a' && op[0] <= 'z' {
+			word = strings.ToUpper(op)
+		}
+		return strings.Join(args, " "+word+" ")
+	case op == "neg" && len(args) == 1:
+		return "-" + args[0]
+	case op == "not" && len(args) == 1:
+		return "NOT " + args[0]
+	case op == "is_null" && len(args) == 1:
+		return args[0] + " IS NULL"
+	case op == "is_not_null" && len(args) == 1:
+		return args[0] + " IS NOT NULL"
+	case op == "in" && len(args) > 1:
+		return fmt.Sprintf("%s IN (%s)", args[0], strings.Join(args[1:], ", "))
+	case op == "cast" && len(args) == 1:
+		return fmt.Sprintf("CAST(%s AS %s)", args[0], t)
+	case op == "case":
+		return caseText(args)
+	}
+	return fmt.Sprintf("%s(%s)", strings.TrimPrefix(op, udfPrefix), strings.Join(args, ", "))
+}
+
+func caseText(args []string) string {
+	var b strings.Builder
+	b.WriteString("CASE")
+	for len(args) > 1 {
+		fmt.Fprintf(&b, " WHEN %s THEN %s", args[0], args[1])
+		args = args[2:]
+	}
+	if len(args) == 1 {
+		b.WriteString(" ELSE " + args[0])
+	}
+	return b.String() + " END"
+}
+
+func literalText(v *plan.Value, t batch.Type) string {
+	switch k := v.Kind.(type) {
+	case *plan.Value_Bool:
+		return strconv.FormatBool(k.Bool)
+	case *plan.Value_Int:
+		if t == batch.Timestamp {
+			return "TIMESTAMP '" + time.UnixMicro(k.Int).UTC().Format("2006-01-02T15:04:05.999999Z07:00") + "'"
+		}
+		return strconv.FormatInt(k.Int, 10)
+	case *plan.Value_Double:
+		return strconv.FormatFloat(k.Double, 'g', -1, 64)
+	case *plan.Value_String_:
+		return "'" + strings.ReplaceAll(k.String_, "'", "''") + "'"
+	case *plan.Value_Bytes:
+		return fmt.Sprintf(`'\x%x'`, k.Bytes)
+	}
+	return "NULL"
+}
+
+var plainIdentifier = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
+func identifier(name string) string {
+	if plainIdentifier.MatchString(name) {
+		return name
+	}
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
