@@ -1,7 +1,6 @@
 package wasm
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -70,9 +69,8 @@ func (f *Function) try(n int, size uint32, timeout time.Duration, out *batch.Col
 	bytes, failed := f.instance.run(f.spec.ID, &f.input, size, limit, timeout)
 	if failed == nil {
 		column, err := frame.Decode(bytes, f.spec.Result, n, int(min(limit, frame.MaxBytes)))
-		var bad *frame.Error
-		if errors.As(err, &bad) {
-			failed = &fault{"returned a " + bad.Error(), true}
+		if err != nil {
+			failed = &fault{"returned a " + err.Error(), true}
 		} else {
 			column.Append(out)
 		}
