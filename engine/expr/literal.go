@@ -21,7 +21,7 @@ type literal struct {
 }
 
 func (l *literal) eval(r *run, _ []uint32) *batch.Column {
-	if l.filled < r.n || (l.typ == batch.String && l.out.col.Dict != r.dict) {
+	if l.out.col.Type == 0 || l.filled < r.n || (l.typ == batch.String && l.out.col.Dict != r.dict) {
 		l.broadcast(r)
 	}
 	l.trim(r.n)

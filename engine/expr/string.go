@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"regexp"
 	"strings"
 	"unicode"
@@ -42,15 +43,15 @@ func lengthText(c *textCall) { c.n = int64(utf8.RuneCountInString(c.s[0])) }
 // part before the first is cut off.
 func substrText(c *textCall) {
 	s, from := c.s[0], c.i[1]
-	to := int64(1) << 62 // one past the last
+	to := int64(math.MaxInt64) // one past the last
 	if len(c.i) == 3 {
 		count := c.i[2]
 		if count < 0 {
 			c.reason = reasonSubstr
 			return
 		}
-		if to = from + count; to < from { // from is large: nothing is there
-			to = from
+		if to = from + count; to < from { // too far to count: up to the end
+			to = math.MaxInt64
 		}
 	}
 	at := int64(1)
