@@ -64,13 +64,20 @@ func Header() []byte { return []byte("\x00asm\x01\x00\x00\x00") }
 // Bytes writes the module.
 func (m *Module) Bytes() []byte {
 	var types, imports, funcs, exports, code [][]byte
+	known := map[string]uint64{}
+	typeOf := func(s Sig) []byte {
+		t := sig(s)
+		if _, ok := known[string(t)]; !ok {
+			known[string(t)] = uint64(len(types))
+			types = append(types, t)
+		}
+		return U(known[string(t)])
+	}
 	for _, imp := range m.Imports {
-		types = append(types, sig(imp.Sig))
-		imports = append(imports, Cat(Name(imp.Module), Name(imp.Name), []byte{0}, U(uint64(len(types)-1))))
+		imports = append(imports, Cat(Name(imp.Module), Name(imp.Name), []byte{0}, typeOf(imp.Sig)))
 	}
 	for i, f := range m.Funcs {
-		types = append(types, sig(f.Sig))
-		funcs = append(funcs, U(uint64(len(types)-1)))
+		funcs = append(funcs, typeOf(f.Sig))
 		if f.Export != "" {
 			exports = append(exports, Cat(Name(f.Export), []byte{0}, U(uint64(i+len(m.Imports)))))
 		}
