@@ -187,20 +187,32 @@ func parseAgent(data []byte) (*Agent, error) {
 			return nil, err
 		}
 	}
+	return a, a.Check()
+}
+
+// Check says whether the parts belong together: the key, the certificate of the
+// agent's id, issued by the CA.
+func (a *Agent) Check() error {
 	if a.Key == nil || a.CA == nil || len(a.Chain) == 0 {
-		return nil, errors.New("a part is missing")
+		return errors.New("agent identity: a part is missing")
 	}
 	leaf, err := a.Leaf()
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("agent identity: %w", err)
 	}
-	if id, err := AgentID(leaf); err != nil || id != a.ID {
-		return nil, fmt.Errorf("the certificate names agent %q, the file %q", id, a.ID)
+	roots := x509.NewCertPool()
+	roots.AddCert(a.CA)
+	id, err := VerifyAgentChain(roots, []*x509.Certificate{leaf})
+	if err != nil {
+		return fmt.Errorf("agent identity: %w", err)
+	}
+	if id != a.ID {
+		return fmt.Errorf("agent identity: the certificate names agent %q, the file %q", id, a.ID)
 	}
 	if !a.Key.PublicKey.Equal(leaf.PublicKey) {
-		return nil, errors.New("certificate and key do not belong together")
+		return errors.New("agent identity: certificate and key do not belong together")
 	}
-	return a, nil
+	return nil
 }
 
 // Leaf is the agent's certificate.

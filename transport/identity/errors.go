@@ -9,7 +9,7 @@ var (
 	// ErrTokenUnknown: no such token, or a wrong secret.
 	ErrTokenUnknown = errors.New("the cloud node does not know this join token; make one with `leat fleet token`")
 	// ErrTokenExpired: too late.
-	ErrTokenExpired = errors.New("the join token expired; make a new one with `leat fleet token`; it expired")
+	ErrTokenExpired = errors.New("the join token has expired; make a new one with `leat fleet token`")
 	// ErrTokenUsed: all its uses are spent.
 	ErrTokenUsed = errors.New("the join token is used up; make a new one with `leat fleet token` (--uses for several agents)")
 	// ErrClock: the machine's clock is not set, so certificates cannot be judged.

@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -69,4 +71,17 @@ func (s *Server) Certificate() (*tls.Certificate, error) {
 	s.cert = &tls.Certificate{Certificate: [][]byte{leaf.Raw, s.ca.cert.Raw}, PrivateKey: key, Leaf: leaf}
 	s.expiry = leaf.NotAfter
 	return s.cert, nil
+}
+
+// ResetKey is the secret from which QUIC's stateless reset tokens are derived:
+// the same after a restart of the node.
+func (s *Server) ResetKey() (key [32]byte) {
+	secret, err := s.ca.key.Bytes()
+	if err != nil {
+		panic("BUG: the CA's key has no bytes: " + err.Error())
+	}
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("leat stateless reset"))
+	copy(key[:], mac.Sum(nil))
+	return key
 }

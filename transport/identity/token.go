@@ -152,7 +152,7 @@ func VerifyToken(r TokenRecord, t Token, now time.Time) error {
 	case r.ID != t.ID || subtle.ConstantTimeCompare(sum[:], r.SecretSHA256) != 1:
 		return ErrTokenUnknown
 	case !now.Before(r.Expires):
-		return fmt.Errorf("%w on %s", ErrTokenExpired, r.Expires.Format(time.RFC3339))
+		return fmt.Errorf("%w (it was good until %s)", ErrTokenExpired, r.Expires.Format(time.RFC3339))
 	case r.UsesLeft <= 0:
 		return ErrTokenUsed
 	}

@@ -27,10 +27,11 @@ const (
 	CodeTooLarge     Code = 13 // larger than the node takes
 	CodeTooSlow      Code = 14 // a message did not arrive in time
 	CodeNotSupported Code = 15 // the node does not offer this
+	CodeCertificate  Code = 16 // the certificate is not valid now
 )
 
 var codeNames = [...]string{"none", "internal", "bad_message", "busy", "revoked", "token", "protocol", "epoch", "diverged",
-	"unknown", "resend", "shutdown", "replaced", "too_large", "too_slow", "not_supported"}
+	"unknown", "resend", "shutdown", "replaced", "too_large", "too_slow", "not_supported", "certificate"}
 
 // String gives the code's name.
 func (c Code) String() string {
@@ -43,7 +44,7 @@ func (c Code) String() string {
 // Permanent tells whether trying again without a change is useless.
 func (c Code) Permanent() bool {
 	switch c {
-	case CodeRevoked, CodeToken, CodeProtocol, CodeEpoch, CodeDiverged, CodeTooLarge:
+	case CodeRevoked, CodeToken, CodeProtocol, CodeEpoch, CodeDiverged, CodeTooLarge, CodeCertificate, CodeReplaced:
 		return true
 	}
 	return false

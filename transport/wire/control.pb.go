@@ -316,8 +316,6 @@ type ToAgent struct {
 	//
 	//	*ToAgent_Welcome
 	//	*ToAgent_Plans
-	//	*ToAgent_Goodbye
-	//	*ToAgent_Pong
 	Kind          isToAgent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -378,24 +376,6 @@ func (x *ToAgent) GetPlans() *Plans {
 	return nil
 }
 
-func (x *ToAgent) GetGoodbye() *Goodbye {
-	if x != nil {
-		if x, ok := x.Kind.(*ToAgent_Goodbye); ok {
-			return x.Goodbye
-		}
-	}
-	return nil
-}
-
-func (x *ToAgent) GetPong() *Pong {
-	if x != nil {
-		if x, ok := x.Kind.(*ToAgent_Pong); ok {
-			return x.Pong
-		}
-	}
-	return nil
-}
-
 type isToAgent_Kind interface {
 	isToAgent_Kind()
 }
@@ -408,21 +388,9 @@ type ToAgent_Plans struct {
 	Plans *Plans `protobuf:"bytes,2,opt,name=plans,proto3,oneof"`
 }
 
-type ToAgent_Goodbye struct {
-	Goodbye *Goodbye `protobuf:"bytes,3,opt,name=goodbye,proto3,oneof"`
-}
-
-type ToAgent_Pong struct {
-	Pong *Pong `protobuf:"bytes,4,opt,name=pong,proto3,oneof"`
-}
-
 func (*ToAgent_Welcome) isToAgent_Kind() {}
 
 func (*ToAgent_Plans) isToAgent_Kind() {}
-
-func (*ToAgent_Goodbye) isToAgent_Kind() {}
-
-func (*ToAgent_Pong) isToAgent_Kind() {}
 
 // ToCloud is what the agent sends on the control stream after Hello.
 type ToCloud struct {
@@ -430,8 +398,6 @@ type ToCloud struct {
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*ToCloud_Status
-	//	*ToCloud_Goodbye
-	//	*ToCloud_Ping
 	Kind          isToCloud_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -483,24 +449,6 @@ func (x *ToCloud) GetStatus() *Status {
 	return nil
 }
 
-func (x *ToCloud) GetGoodbye() *Goodbye {
-	if x != nil {
-		if x, ok := x.Kind.(*ToCloud_Goodbye); ok {
-			return x.Goodbye
-		}
-	}
-	return nil
-}
-
-func (x *ToCloud) GetPing() *Ping {
-	if x != nil {
-		if x, ok := x.Kind.(*ToCloud_Ping); ok {
-			return x.Ping
-		}
-	}
-	return nil
-}
-
 type isToCloud_Kind interface {
 	isToCloud_Kind()
 }
@@ -509,19 +457,7 @@ type ToCloud_Status struct {
 	Status *Status `protobuf:"bytes,1,opt,name=status,proto3,oneof"`
 }
 
-type ToCloud_Goodbye struct {
-	Goodbye *Goodbye `protobuf:"bytes,2,opt,name=goodbye,proto3,oneof"`
-}
-
-type ToCloud_Ping struct {
-	Ping *Ping `protobuf:"bytes,3,opt,name=ping,proto3,oneof"`
-}
-
 func (*ToCloud_Status) isToCloud_Kind() {}
-
-func (*ToCloud_Goodbye) isToCloud_Kind() {}
-
-func (*ToCloud_Ping) isToCloud_Kind() {}
 
 type Welcome struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -652,154 +588,6 @@ func (x *Plans) GetPlans() [][]byte {
 	return nil
 }
 
-type Goodbye struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          uint32                 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"` // wire.Code
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Goodbye) Reset() {
-	*x = Goodbye{}
-	mi := &file_control_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Goodbye) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Goodbye) ProtoMessage() {}
-
-func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
-func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *Goodbye) GetCode() uint32 {
-	if x != nil {
-		return x.Code
-	}
-	return 0
-}
-
-func (x *Goodbye) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-type Ping struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Ping) Reset() {
-	*x = Ping{}
-	mi := &file_control_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Ping) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Ping) ProtoMessage() {}
-
-func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Ping.ProtoReflect.Descriptor instead.
-func (*Ping) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *Ping) GetId() uint64 {
-	if x != nil {
-		return x.Id
-	}
-	return 0
-}
-
-type Pong struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Id              uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	CloudTimeMicros int64                  `protobuf:"varint,2,opt,name=cloud_time_micros,json=cloudTimeMicros,proto3" json:"cloud_time_micros,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
-}
-
-func (x *Pong) Reset() {
-	*x = Pong{}
-	mi := &file_control_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Pong) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Pong) ProtoMessage() {}
-
-func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Pong.ProtoReflect.Descriptor instead.
-func (*Pong) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *Pong) GetId() uint64 {
-	if x != nil {
-		return x.Id
-	}
-	return 0
-}
-
-func (x *Pong) GetCloudTimeMicros() int64 {
-	if x != nil {
-		return x.CloudTimeMicros
-	}
-	return 0
-}
-
 // Status tells how the agent and its pipelines fare. Counters count from the
 // agent's start.
 type Status struct {
@@ -816,7 +604,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +616,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +629,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{10}
+	return file_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Status) GetClockMicros() int64 {
@@ -908,7 +696,7 @@ type PipelineStatus struct {
 
 func (x *PipelineStatus) Reset() {
 	*x = PipelineStatus{}
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +708,7 @@ func (x *PipelineStatus) String() string {
 func (*PipelineStatus) ProtoMessage() {}
 
 func (x *PipelineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +721,7 @@ func (x *PipelineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PipelineStatus.ProtoReflect.Descriptor instead.
 func (*PipelineStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{11}
+	return file_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PipelineStatus) GetPipelineId() string {
@@ -1046,7 +834,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +846,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +859,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{12}
+	return file_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Reject) GetAtMicros() int64 {
@@ -1118,7 +906,7 @@ type StreamOpen struct {
 
 func (x *StreamOpen) Reset() {
 	*x = StreamOpen{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1130,7 +918,7 @@ func (x *StreamOpen) String() string {
 func (*StreamOpen) ProtoMessage() {}
 
 func (x *StreamOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1143,7 +931,7 @@ func (x *StreamOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOpen.ProtoReflect.Descriptor instead.
 func (*StreamOpen) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StreamOpen) GetPipelineId() string {
@@ -1209,7 +997,7 @@ type StreamReply struct {
 
 func (x *StreamReply) Reset() {
 	*x = StreamReply{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1009,7 @@ func (x *StreamReply) String() string {
 func (*StreamReply) ProtoMessage() {}
 
 func (x *StreamReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1022,7 @@ func (x *StreamReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamReply.ProtoReflect.Descriptor instead.
 func (*StreamReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StreamReply) GetKind() isStreamReply_Kind {
@@ -1253,7 +1041,7 @@ func (x *StreamReply) GetAccepted() *Accepted {
 	return nil
 }
 
-func (x *StreamReply) GetRefused() *Goodbye {
+func (x *StreamReply) GetRefused() *Refusal {
 	if x != nil {
 		if x, ok := x.Kind.(*StreamReply_Refused); ok {
 			return x.Refused
@@ -1271,7 +1059,7 @@ type StreamReply_Accepted struct {
 }
 
 type StreamReply_Refused struct {
-	Refused *Goodbye `protobuf:"bytes,2,opt,name=refused,proto3,oneof"`
+	Refused *Refusal `protobuf:"bytes,2,opt,name=refused,proto3,oneof"`
 }
 
 func (*StreamReply_Accepted) isStreamReply_Kind() {}
@@ -1289,7 +1077,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1089,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1102,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Accepted) GetDurable() uint64 {
@@ -1345,7 +1133,7 @@ type StreamDown struct {
 
 func (x *StreamDown) Reset() {
 	*x = StreamDown{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1357,7 +1145,7 @@ func (x *StreamDown) String() string {
 func (*StreamDown) ProtoMessage() {}
 
 func (x *StreamDown) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1370,7 +1158,7 @@ func (x *StreamDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamDown.ProtoReflect.Descriptor instead.
 func (*StreamDown) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StreamDown) GetKind() isStreamDown_Kind {
@@ -1389,7 +1177,7 @@ func (x *StreamDown) GetAck() *Ack {
 	return nil
 }
 
-func (x *StreamDown) GetRefused() *Goodbye {
+func (x *StreamDown) GetRefused() *Refusal {
 	if x != nil {
 		if x, ok := x.Kind.(*StreamDown_Refused); ok {
 			return x.Refused
@@ -1407,7 +1195,7 @@ type StreamDown_Ack struct {
 }
 
 type StreamDown_Refused struct {
-	Refused *Goodbye `protobuf:"bytes,2,opt,name=refused,proto3,oneof"` // the stream ends here
+	Refused *Refusal `protobuf:"bytes,2,opt,name=refused,proto3,oneof"` // the stream ends here
 }
 
 func (*StreamDown_Ack) isStreamDown_Kind() {}
@@ -1425,7 +1213,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1225,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1238,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -1467,6 +1255,60 @@ func (x *Ack) GetWatermark() int64 {
 	return 0
 }
 
+// Refusal says no to a stream, with a line for the user. A whole session ends with a QUIC
+// CONNECTION_CLOSE that carries the same two.
+type Refusal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          uint32                 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"` // wire.Code
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_control_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Refusal) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type FetchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
@@ -1476,7 +1318,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1330,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1343,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FetchRequest) GetSha256() []byte {
@@ -1525,7 +1367,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1379,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1392,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FetchReply) GetKind() isFetchReply_Kind {
@@ -1569,7 +1411,7 @@ func (x *FetchReply) GetSize() uint64 {
 	return 0
 }
 
-func (x *FetchReply) GetRefused() *Goodbye {
+func (x *FetchReply) GetRefused() *Refusal {
 	if x != nil {
 		if x, ok := x.Kind.(*FetchReply_Refused); ok {
 			return x.Refused
@@ -1587,7 +1429,7 @@ type FetchReply_Size struct {
 }
 
 type FetchReply_Refused struct {
-	Refused *Goodbye `protobuf:"bytes,2,opt,name=refused,proto3,oneof"`
+	Refused *Refusal `protobuf:"bytes,2,opt,name=refused,proto3,oneof"`
 }
 
 func (*FetchReply_Size) isFetchReply_Kind() {}
@@ -1606,7 +1448,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1460,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1473,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -1675,7 +1517,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1529,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1542,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *JoinReply) GetKind() isJoinReply_Kind {
@@ -1719,7 +1561,7 @@ func (x *JoinReply) GetJoined() *Joined {
 	return nil
 }
 
-func (x *JoinReply) GetRefused() *Goodbye {
+func (x *JoinReply) GetRefused() *Refusal {
 	if x != nil {
 		if x, ok := x.Kind.(*JoinReply_Refused); ok {
 			return x.Refused
@@ -1737,7 +1579,7 @@ type JoinReply_Joined struct {
 }
 
 type JoinReply_Refused struct {
-	Refused *Goodbye `protobuf:"bytes,2,opt,name=refused,proto3,oneof"`
+	Refused *Refusal `protobuf:"bytes,2,opt,name=refused,proto3,oneof"`
 }
 
 func (*JoinReply_Joined) isJoinReply_Kind() {}
@@ -1756,7 +1598,7 @@ type Joined struct {
 
 func (x *Joined) Reset() {
 	*x = Joined{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1768,7 +1610,7 @@ func (x *Joined) String() string {
 func (*Joined) ProtoMessage() {}
 
 func (x *Joined) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1781,7 +1623,7 @@ func (x *Joined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Joined.ProtoReflect.Descriptor instead.
 func (*Joined) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Joined) GetAgentId() string {
@@ -1821,7 +1663,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1675,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1688,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RenewRequest) GetCsr() []byte {
@@ -1884,17 +1726,13 @@ const file_control_proto_rawDesc = "" +
 	"\aPlanRef\x12\x1f\n" +
 	"\vpipeline_id\x18\x01 \x01(\tR\n" +
 	"pipelineId\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\"\xce\x01\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"q\n" +
 	"\aToAgent\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.leat.wire.v1.WelcomeH\x00R\awelcome\x12+\n" +
-	"\x05plans\x18\x02 \x01(\v2\x13.leat.wire.v1.PlansH\x00R\x05plans\x121\n" +
-	"\agoodbye\x18\x03 \x01(\v2\x15.leat.wire.v1.GoodbyeH\x00R\agoodbye\x12(\n" +
-	"\x04pong\x18\x04 \x01(\v2\x12.leat.wire.v1.PongH\x00R\x04pongB\x06\n" +
-	"\x04kind\"\x9e\x01\n" +
+	"\x05plans\x18\x02 \x01(\v2\x13.leat.wire.v1.PlansH\x00R\x05plansB\x06\n" +
+	"\x04kind\"A\n" +
 	"\aToCloud\x12.\n" +
-	"\x06status\x18\x01 \x01(\v2\x14.leat.wire.v1.StatusH\x00R\x06status\x121\n" +
-	"\agoodbye\x18\x02 \x01(\v2\x15.leat.wire.v1.GoodbyeH\x00R\agoodbye\x12(\n" +
-	"\x04ping\x18\x03 \x01(\v2\x12.leat.wire.v1.PingH\x00R\x04pingB\x06\n" +
+	"\x06status\x18\x01 \x01(\v2\x14.leat.wire.v1.StatusH\x00R\x06statusB\x06\n" +
 	"\x04kind\"\xa8\x01\n" +
 	"\aWelcome\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1a\n" +
@@ -1904,15 +1742,7 @@ const file_control_proto_rawDesc = "" +
 	"\x0fmax_frame_bytes\x18\x05 \x01(\rR\rmaxFrameBytes\"9\n" +
 	"\x05Plans\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
-	"\x05plans\x18\x02 \x03(\fR\x05plans\"5\n" +
-	"\aGoodbye\x12\x12\n" +
-	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x16\n" +
-	"\x04Ping\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x04R\x02id\"B\n" +
-	"\x04Pong\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x04R\x02id\x12*\n" +
-	"\x11cloud_time_micros\x18\x02 \x01(\x03R\x0fcloudTimeMicros\"\x82\x02\n" +
+	"\x05plans\x18\x02 \x03(\fR\x05plans\"\x82\x02\n" +
 	"\x06Status\x12!\n" +
 	"\fclock_micros\x18\x01 \x01(\x03R\vclockMicros\x12%\n" +
 	"\x0eplans_revision\x18\x02 \x01(\x04R\rplansRevision\x12:\n" +
@@ -1955,7 +1785,7 @@ const file_control_proto_rawDesc = "" +
 	"\bprevious\x18\a \x01(\aR\bprevious\"~\n" +
 	"\vStreamReply\x124\n" +
 	"\baccepted\x18\x01 \x01(\v2\x16.leat.wire.v1.AcceptedH\x00R\baccepted\x121\n" +
-	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.GoodbyeH\x00R\arefusedB\x06\n" +
+	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.RefusalH\x00R\arefusedB\x06\n" +
 	"\x04kind\"@\n" +
 	"\bAccepted\x12\x18\n" +
 	"\adurable\x18\x01 \x01(\x04R\adurable\x12\x1a\n" +
@@ -1963,17 +1793,20 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"StreamDown\x12%\n" +
 	"\x03ack\x18\x01 \x01(\v2\x11.leat.wire.v1.AckH\x00R\x03ack\x121\n" +
-	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.GoodbyeH\x00R\arefusedB\x06\n" +
+	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.RefusalH\x00R\arefusedB\x06\n" +
 	"\x04kind\"5\n" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x1c\n" +
-	"\twatermark\x18\x02 \x01(\x10R\twatermark\"&\n" +
+	"\twatermark\x18\x02 \x01(\x10R\twatermark\"5\n" +
+	"\aRefusal\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"&\n" +
 	"\fFetchRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\fR\x06sha256\"]\n" +
 	"\n" +
 	"FetchReply\x12\x14\n" +
 	"\x04size\x18\x01 \x01(\x04H\x00R\x04size\x121\n" +
-	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.GoodbyeH\x00R\arefusedB\x06\n" +
+	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.RefusalH\x00R\arefusedB\x06\n" +
 	"\x04kind\"\xc3\x01\n" +
 	"\vJoinRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
@@ -1985,7 +1818,7 @@ const file_control_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
 	"\tJoinReply\x12.\n" +
 	"\x06joined\x18\x01 \x01(\v2\x14.leat.wire.v1.JoinedH\x00R\x06joined\x121\n" +
-	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.GoodbyeH\x00R\arefusedB\x06\n" +
+	"\arefused\x18\x02 \x01(\v2\x15.leat.wire.v1.RefusalH\x00R\arefusedB\x06\n" +
 	"\x04kind\"_\n" +
 	"\x06Joined\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x14\n" +
@@ -2007,7 +1840,7 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_control_proto_goTypes = []any{
 	(*StreamStart)(nil),    // 0: leat.wire.v1.StreamStart
 	(*Hello)(nil),          // 1: leat.wire.v1.Hello
@@ -2016,56 +1849,50 @@ var file_control_proto_goTypes = []any{
 	(*ToCloud)(nil),        // 4: leat.wire.v1.ToCloud
 	(*Welcome)(nil),        // 5: leat.wire.v1.Welcome
 	(*Plans)(nil),          // 6: leat.wire.v1.Plans
-	(*Goodbye)(nil),        // 7: leat.wire.v1.Goodbye
-	(*Ping)(nil),           // 8: leat.wire.v1.Ping
-	(*Pong)(nil),           // 9: leat.wire.v1.Pong
-	(*Status)(nil),         // 10: leat.wire.v1.Status
-	(*PipelineStatus)(nil), // 11: leat.wire.v1.PipelineStatus
-	(*Reject)(nil),         // 12: leat.wire.v1.Reject
-	(*StreamOpen)(nil),     // 13: leat.wire.v1.StreamOpen
-	(*StreamReply)(nil),    // 14: leat.wire.v1.StreamReply
-	(*Accepted)(nil),       // 15: leat.wire.v1.Accepted
-	(*StreamDown)(nil),     // 16: leat.wire.v1.StreamDown
-	(*Ack)(nil),            // 17: leat.wire.v1.Ack
-	(*FetchRequest)(nil),   // 18: leat.wire.v1.FetchRequest
-	(*FetchReply)(nil),     // 19: leat.wire.v1.FetchReply
-	(*JoinRequest)(nil),    // 20: leat.wire.v1.JoinRequest
-	(*JoinReply)(nil),      // 21: leat.wire.v1.JoinReply
-	(*Joined)(nil),         // 22: leat.wire.v1.Joined
-	(*RenewRequest)(nil),   // 23: leat.wire.v1.RenewRequest
-	nil,                    // 24: leat.wire.v1.Hello.LabelsEntry
-	nil,                    // 25: leat.wire.v1.JoinRequest.LabelsEntry
+	(*Status)(nil),         // 7: leat.wire.v1.Status
+	(*PipelineStatus)(nil), // 8: leat.wire.v1.PipelineStatus
+	(*Reject)(nil),         // 9: leat.wire.v1.Reject
+	(*StreamOpen)(nil),     // 10: leat.wire.v1.StreamOpen
+	(*StreamReply)(nil),    // 11: leat.wire.v1.StreamReply
+	(*Accepted)(nil),       // 12: leat.wire.v1.Accepted
+	(*StreamDown)(nil),     // 13: leat.wire.v1.StreamDown
+	(*Ack)(nil),            // 14: leat.wire.v1.Ack
+	(*Refusal)(nil),        // 15: leat.wire.v1.Refusal
+	(*FetchRequest)(nil),   // 16: leat.wire.v1.FetchRequest
+	(*FetchReply)(nil),     // 17: leat.wire.v1.FetchReply
+	(*JoinRequest)(nil),    // 18: leat.wire.v1.JoinRequest
+	(*JoinReply)(nil),      // 19: leat.wire.v1.JoinReply
+	(*Joined)(nil),         // 20: leat.wire.v1.Joined
+	(*RenewRequest)(nil),   // 21: leat.wire.v1.RenewRequest
+	nil,                    // 22: leat.wire.v1.Hello.LabelsEntry
+	nil,                    // 23: leat.wire.v1.JoinRequest.LabelsEntry
 }
 var file_control_proto_depIdxs = []int32{
 	1,  // 0: leat.wire.v1.StreamStart.hello:type_name -> leat.wire.v1.Hello
-	13, // 1: leat.wire.v1.StreamStart.data:type_name -> leat.wire.v1.StreamOpen
-	18, // 2: leat.wire.v1.StreamStart.fetch:type_name -> leat.wire.v1.FetchRequest
-	20, // 3: leat.wire.v1.StreamStart.join:type_name -> leat.wire.v1.JoinRequest
-	23, // 4: leat.wire.v1.StreamStart.renew:type_name -> leat.wire.v1.RenewRequest
-	24, // 5: leat.wire.v1.Hello.labels:type_name -> leat.wire.v1.Hello.LabelsEntry
+	10, // 1: leat.wire.v1.StreamStart.data:type_name -> leat.wire.v1.StreamOpen
+	16, // 2: leat.wire.v1.StreamStart.fetch:type_name -> leat.wire.v1.FetchRequest
+	18, // 3: leat.wire.v1.StreamStart.join:type_name -> leat.wire.v1.JoinRequest
+	21, // 4: leat.wire.v1.StreamStart.renew:type_name -> leat.wire.v1.RenewRequest
+	22, // 5: leat.wire.v1.Hello.labels:type_name -> leat.wire.v1.Hello.LabelsEntry
 	2,  // 6: leat.wire.v1.Hello.plans:type_name -> leat.wire.v1.PlanRef
 	5,  // 7: leat.wire.v1.ToAgent.welcome:type_name -> leat.wire.v1.Welcome
 	6,  // 8: leat.wire.v1.ToAgent.plans:type_name -> leat.wire.v1.Plans
-	7,  // 9: leat.wire.v1.ToAgent.goodbye:type_name -> leat.wire.v1.Goodbye
-	9,  // 10: leat.wire.v1.ToAgent.pong:type_name -> leat.wire.v1.Pong
-	10, // 11: leat.wire.v1.ToCloud.status:type_name -> leat.wire.v1.Status
-	7,  // 12: leat.wire.v1.ToCloud.goodbye:type_name -> leat.wire.v1.Goodbye
-	8,  // 13: leat.wire.v1.ToCloud.ping:type_name -> leat.wire.v1.Ping
-	11, // 14: leat.wire.v1.Status.pipelines:type_name -> leat.wire.v1.PipelineStatus
-	12, // 15: leat.wire.v1.PipelineStatus.samples:type_name -> leat.wire.v1.Reject
-	15, // 16: leat.wire.v1.StreamReply.accepted:type_name -> leat.wire.v1.Accepted
-	7,  // 17: leat.wire.v1.StreamReply.refused:type_name -> leat.wire.v1.Goodbye
-	17, // 18: leat.wire.v1.StreamDown.ack:type_name -> leat.wire.v1.Ack
-	7,  // 19: leat.wire.v1.StreamDown.refused:type_name -> leat.wire.v1.Goodbye
-	7,  // 20: leat.wire.v1.FetchReply.refused:type_name -> leat.wire.v1.Goodbye
-	25, // 21: leat.wire.v1.JoinRequest.labels:type_name -> leat.wire.v1.JoinRequest.LabelsEntry
-	22, // 22: leat.wire.v1.JoinReply.joined:type_name -> leat.wire.v1.Joined
-	7,  // 23: leat.wire.v1.JoinReply.refused:type_name -> leat.wire.v1.Goodbye
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	7,  // 9: leat.wire.v1.ToCloud.status:type_name -> leat.wire.v1.Status
+	8,  // 10: leat.wire.v1.Status.pipelines:type_name -> leat.wire.v1.PipelineStatus
+	9,  // 11: leat.wire.v1.PipelineStatus.samples:type_name -> leat.wire.v1.Reject
+	12, // 12: leat.wire.v1.StreamReply.accepted:type_name -> leat.wire.v1.Accepted
+	15, // 13: leat.wire.v1.StreamReply.refused:type_name -> leat.wire.v1.Refusal
+	14, // 14: leat.wire.v1.StreamDown.ack:type_name -> leat.wire.v1.Ack
+	15, // 15: leat.wire.v1.StreamDown.refused:type_name -> leat.wire.v1.Refusal
+	15, // 16: leat.wire.v1.FetchReply.refused:type_name -> leat.wire.v1.Refusal
+	23, // 17: leat.wire.v1.JoinRequest.labels:type_name -> leat.wire.v1.JoinRequest.LabelsEntry
+	20, // 18: leat.wire.v1.JoinReply.joined:type_name -> leat.wire.v1.Joined
+	15, // 19: leat.wire.v1.JoinReply.refused:type_name -> leat.wire.v1.Refusal
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2083,27 +1910,23 @@ func file_control_proto_init() {
 	file_control_proto_msgTypes[3].OneofWrappers = []any{
 		(*ToAgent_Welcome)(nil),
 		(*ToAgent_Plans)(nil),
-		(*ToAgent_Goodbye)(nil),
-		(*ToAgent_Pong)(nil),
 	}
 	file_control_proto_msgTypes[4].OneofWrappers = []any{
 		(*ToCloud_Status)(nil),
-		(*ToCloud_Goodbye)(nil),
-		(*ToCloud_Ping)(nil),
 	}
-	file_control_proto_msgTypes[14].OneofWrappers = []any{
+	file_control_proto_msgTypes[11].OneofWrappers = []any{
 		(*StreamReply_Accepted)(nil),
 		(*StreamReply_Refused)(nil),
 	}
-	file_control_proto_msgTypes[16].OneofWrappers = []any{
+	file_control_proto_msgTypes[13].OneofWrappers = []any{
 		(*StreamDown_Ack)(nil),
 		(*StreamDown_Refused)(nil),
 	}
-	file_control_proto_msgTypes[19].OneofWrappers = []any{
+	file_control_proto_msgTypes[17].OneofWrappers = []any{
 		(*FetchReply_Size)(nil),
 		(*FetchReply_Refused)(nil),
 	}
-	file_control_proto_msgTypes[21].OneofWrappers = []any{
+	file_control_proto_msgTypes[19].OneofWrappers = []any{
 		(*JoinReply_Joined)(nil),
 		(*JoinReply_Refused)(nil),
 	}
@@ -2113,7 +1936,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
