@@ -22,6 +22,20 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
+// oneOf says what could stand at a place, and cuts long lists.
+func oneOf(names []string) string {
+	const most = 20
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return names[0]
+	case n > most:
+		return fmt.Sprintf("one of %s, ... (%d more)", strings.Join(names[:most], ", "), n-most)
+	}
+	return "one of " + strings.Join(names, ", ")
+}
+
 // distance counts the letters to insert, remove, replace or swap with their
 // neighbour to make b of a (the optimal string alignment distance).
 func distance(a, b string) int {

@@ -243,10 +243,8 @@ func (c *compiler) keyOf(k *yaml.Node, s *shape) *shape {
 			return s.fields[i].shape
 		}
 	}
-	expected := "one of " + strings.Join(names, ", ")
-	if len(names) == 1 {
-		expected = names[0]
-	} else if len(names) == 0 {
+	expected := oneOf(names)
+	if len(names) == 0 {
 		expected = "no keys"
 	}
 	switch {

@@ -13,6 +13,7 @@ import (
 // window's result; maxSteps the steps.
 const (
 	maxColumns = 1000
+	maxMade    = 2 * maxColumns // columns that the steps of a fragment make in all, the source's included
 	maxSteps   = 200
 )
 
@@ -126,7 +127,7 @@ func (c *compiler) eventTime(v *value, out *sourceColumns) {
 			times = append(times, b.name)
 		}
 	}
-	expected := "one of " + strings.Join(times, ", ")
+	expected := oneOf(times)
 	if len(times) == 0 {
 		expected = "a column of the schema with the type timestamp, timestamp_s, timestamp_ms, timestamp_us or timestamp_ns"
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/sql"
@@ -17,6 +19,8 @@ type builder struct {
 	edge   *rows       // what flows on the edge
 	cur    *rows       // what flows after the steps so far: edge, or after a window the cloud's
 	window *windowPlan // nil without a window
+	// overfull says that the bounds on columns are reached.
+	overfull bool
 }
 
 // steps applies the steps in order.
@@ -33,11 +37,23 @@ func (b *builder) steps(v *value) {
 	b.cur.lost = b.cur.lost || len(v.list) != len(v.node.Content)
 	for _, s := range v.list {
 		b.step(s)
-		if n := len(b.cur.columns); n > 2*maxColumns || len(b.cur.visible) > maxColumns {
-			b.c.at(s.node, fmt.Sprintf("there are more than %d columns here", maxColumns), "fewer")
+		if b.overfull {
 			return
 		}
 	}
+}
+
+// full tells a mistake, once, when no further column may be made at n, beside
+// the ones there are at the time.
+func (b *builder) full(n *yaml.Node, beside int) bool {
+	if b.overfull {
+		return true
+	}
+	if len(b.cur.columns) >= maxMade || beside >= maxColumns {
+		b.overfull, b.cur.lost = true, true
+		b.c.at(n, "the steps make too many columns", fmt.Sprintf("at most %d at a time, and %d in all", maxColumns, maxMade))
+	}
+	return b.overfull
 }
 
 func (b *builder) step(s *value) {
@@ -115,6 +131,9 @@ func (b *builder) add(v *value) {
 	}
 	for _, e := range v.entries {
 		name := e.key.Value
+		if b.full(e.key, len(r.visible)) {
+			return
+		}
 		if wrong := columnName(name); wrong != "" {
 			b.c.at(e.key, wrong, "another name")
 			continue
@@ -156,7 +175,7 @@ func (b *builder) selectNames(v *value) {
 		case r.broken[name]:
 			broken[name] = true
 		case at < 0:
-			b.noColumn(item, "")
+			b.noColumn(item)
 			broken[name] = true
 		default:
 			kept = append(kept, bs[at])
@@ -175,6 +194,9 @@ func (b *builder) selectExprs(v *value) {
 	broken := map[string]bool{}
 	for _, e := range v.entries {
 		name := e.key.Value
+		if b.full(e.key, len(kept)) {
+			return
+		}
 		if wrong := columnName(name); wrong != "" && !b.sameHidden(e) {
 			b.c.at(e.key, wrong, "another name")
 			continue
@@ -216,7 +238,7 @@ func (b *builder) drop(v *value) {
 		case r.broken[item.text]:
 			delete(r.broken, item.text)
 		default:
-			b.noColumn(item, "")
+			b.noColumn(item)
 		}
 		gone[item.text] = true
 	}
@@ -226,17 +248,13 @@ func (b *builder) drop(v *value) {
 }
 
 // noColumn tells that a name is no column of the current rows.
-func (b *builder) noColumn(item *value, besides string) {
+func (b *builder) noColumn(item *value) {
 	names := b.cur.names()
 	what := fmt.Sprintf("there is no column %q here", shorten(item.text))
 	if near := nearest(item.text, names); near != "" {
 		what += fmt.Sprintf(" (did you mean %q?)", near)
 	}
-	expected := "one of " + strings.Join(names, ", ") + besides
-	if len(names) == 0 {
-		expected = ""
-	}
-	b.c.at(item.node, what, expected)
+	b.c.at(item.node, what, oneOf(names))
 }
 
 // freshness reads the key of the same name, which may lean on the window.

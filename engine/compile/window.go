@@ -57,7 +57,7 @@ func (b *builder) windowKeys(by *value, out *rows) {
 		case b.edge.broken[item.text]:
 			out.broken[item.text] = true
 		case at < 0:
-			b.noColumn(item, "")
+			b.noColumn(item)
 			out.broken[item.text] = true
 		default:
 			key := bs[at]
@@ -89,6 +89,10 @@ func (b *builder) windowEmit(emit *value, out *rows) {
 	var columns []emitted
 	for _, e := range emit.entries {
 		name := e.key.Value
+		if len(columns) == maxColumns {
+			b.c.at(e.key, "the window emits too many columns", fmt.Sprintf("at most %d", maxColumns))
+			break
+		}
 		if wrong := b.emitName(name, out); wrong != "" {
 			b.c.at(e.key, wrong, "another name")
 			continue

@@ -149,7 +149,8 @@ func quotedColumns(raw, value string, offset int) (int, bool) {
 		if decoded >= offset && found < 0 {
 			found = columns
 		}
-		step, gives := 1, 1 // raw bytes taken, value bytes made
+		var step int // raw bytes taken
+		gives := 1   // value bytes made
 		switch {
 		case raw[at] == quote && quote == '\'' && strings.HasPrefix(raw[at:], "''"):
 			step = 2
