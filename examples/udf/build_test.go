@@ -67,7 +67,7 @@ func compare(t *testing.T, modules ...[]byte) {
 	}
 	var results []batch.Column
 	for _, module := range modules {
-		results = append(results, run(t, module, args, rows))
+		results = append(results, run(t, module, "dewpoint", args, rows))
 	}
 	for i := range rows {
 		a, b := &results[0], &results[1]
@@ -77,7 +77,7 @@ func compare(t *testing.T, modules ...[]byte) {
 	}
 }
 
-func run(t *testing.T, module []byte, args []batch.Column, rows int) batch.Column {
+func run(t *testing.T, module []byte, function string, args []batch.Column, rows int) batch.Column {
 	t.Helper()
 	ctx := context.Background()
 	h, err := wasm.NewHost(ctx, wasm.Config{})
@@ -93,7 +93,7 @@ func run(t *testing.T, module []byte, args []batch.Column, rows int) batch.Colum
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := m.Scalar(ctx, "dewpoint")
+	f, err := m.Scalar(ctx, function)
 	if err != nil {
 		t.Fatal(err)
 	}
