@@ -15,7 +15,9 @@ import (
 	"github.com/leatio/leat/cloud/api"
 	"github.com/leatio/leat/cloud/control"
 	"github.com/leatio/leat/cloud/record"
+	"github.com/leatio/leat/cloud/sink"
 	"github.com/leatio/leat/cloud/sink/sqlite"
+	"github.com/leatio/leat/cloud/worker"
 	"github.com/leatio/leat/engine/compile"
 	"github.com/leatio/leat/transport/identity"
 )
@@ -46,8 +48,24 @@ func (n *Node) serveAPI(ctx context.Context) error {
 	return g.Wait()
 }
 
+// ensureRejects makes the table of rejects, so that it can be asked before the first one.
+func (n *Node) ensureRejects(ctx context.Context) error {
+	return n.tables.Ensure(ctx, sink.RejectsTable())
+}
+
 // Apply makes a file the newest version of its pipeline.
 func (n *Node) Apply(ctx context.Context, a control.Apply) (*control.Pipeline, bool, error) {
+	draft, err := n.registry.Compile(ctx, a, "draft", 0)
+	if err != nil {
+		return nil, false, err
+	}
+	// Tables first: one that exists in another shape is told now, and a query
+	// before the first result finds an empty table.
+	for _, t := range worker.Tables(draft) {
+		if err := n.tables.Ensure(ctx, t); err != nil {
+			return nil, false, fmt.Errorf("pipeline %s: %w", draft.Pipeline, err)
+		}
+	}
 	p, changed, err := n.registry.Apply(ctx, a)
 	if err == nil && changed {
 		n.cfg.Log.Info("pipeline applied", "pipeline", p.Name, "version", p.Version)

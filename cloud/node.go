@@ -181,6 +181,7 @@ func (n *Node) Run(ctx context.Context) error {
 		for _, wk := range n.workers {
 			w.Go(func() error { return wk.Run(ctx) })
 		}
+		w.Go(func() error { return n.ensureRejects(ctx) })
 		w.Go(func() error { return n.gateway.Run(ctx) })
 		w.Go(func() error { return n.server.Run(ctx) })
 		w.Go(func() error { return n.watchAway(ctx) })

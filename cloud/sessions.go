@@ -100,7 +100,8 @@ func (n *Node) Session(ctx context.Context, s *transport.ServerSession) error {
 // serveStream serves one data stream; its end is not the session's.
 func (n *Node) serveStream(ctx context.Context, agent string, s *transport.ServerStream) error {
 	if o := s.Open(); o.Epoch == 0 {
-		return s.Refuse(wire.CodeBadMessage, "store epoch 0")
+		s.Refuse(wire.CodeBadMessage, "store epoch 0")
+		return nil
 	}
 	if err := n.gateway.Serve(ctx, agent, s); err != nil && ctx.Err() == nil {
 		n.cfg.Log.Info("stream ended", "agent", agent, "pipeline", s.Open().PipelineId, "error", err)
@@ -153,7 +154,11 @@ func (n *Node) sendPlans(ctx context.Context, se *session) error {
 	}
 	set := &wire.Plans{Revision: uint64(n.cfg.Clock().UnixMicro())}
 	for _, p := range pipelines {
-		if !plan.Matches(p.Agents, se.agent.Labels) {
+		chosen, err := plan.Matches(p.Agents, se.agent.Labels)
+		if err != nil {
+			return fmt.Errorf("pipeline %s: %w", p.Name, err)
+		}
+		if !chosen {
 			continue
 		}
 		pl, err := n.registry.Plan(p.ID, p.Version)
@@ -166,7 +171,8 @@ func (n *Node) sendPlans(ctx context.Context, se *session) error {
 		}
 		set.Plans = append(set.Plans, b)
 	}
-	return se.wire.SendPlans(set)
+	se.wire.SendPlans(set)
+	return nil
 }
 
 // setAside keeps the bytes of a frame that cannot be decoded.

@@ -33,9 +33,9 @@ type Workers interface {
 type Stream interface {
 	Open() *wire.StreamOpen
 	Accept(durable uint64, checksum uint32) error
-	Refuse(code wire.Code, reason string) error
+	Refuse(code wire.Code, reason string)
 	Recv(ctx context.Context) (h wire.Header, frame, payload []byte, err error)
-	Ack(seq uint64, watermark int64) error
+	Ack(seq uint64, watermark int64)
 }
 
 // Config is how a gateway works.
@@ -124,15 +124,15 @@ func PartitionsOf(p *plan.Plan, partitions int) []int {
 func (g *Gateway) Serve(ctx context.Context, agent string, s Stream) error {
 	o := s.Open()
 	key := worker.LaneKey{Agent: agent, Epoch: o.Epoch, Pipeline: o.PipelineId, Version: o.Version, Lane: o.Lane}
-	refuse := func(code wire.Code, format string, args ...any) error {
+	refuse := func(code wire.Code, reason string) error {
 		g.refused.Add(1)
-		reason := fmt.Sprintf(format, args...)
 		g.cfg.Log.Warn("stream refused", "agent", agent, "pipeline", o.PipelineId, "version", o.Version, "reason", reason)
-		return s.Refuse(code, reason)
+		s.Refuse(code, reason)
+		return nil
 	}
 	pl, err := g.plans.Plan(o.PipelineId, o.Version)
 	if errors.Is(err, worker.ErrNoPlan) {
-		return refuse(wire.CodeUnknown, "pipeline %s version %d is not known here; it was deleted", o.PipelineId, o.Version)
+		return refuse(wire.CodeUnknown, fmt.Sprintf("pipeline %s version %d is not known here; it was deleted", o.PipelineId, o.Version))
 	}
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (g *Gateway) Serve(ctx context.Context, agent string, s Stream) error {
 		return err
 	}
 	if reason := contradiction(o, durable); reason != "" {
-		return refuse(wire.CodeDiverged, "%s", reason)
+		return refuse(wire.CodeDiverged, reason)
 	}
 	if err := s.Accept(durable.Last, durable.Sum); err != nil {
 		return err
@@ -217,7 +217,8 @@ func (in *intake) receive(ctx context.Context) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil {
+		damaged := errors.Is(err, wire.ErrCorrupt)
+		if err != nil && !damaged {
 			return err
 		}
 		if h.To < in.next {
@@ -227,29 +228,35 @@ func (in *intake) receive(ctx context.Context) error {
 			in.next, in.before = h.From, in.durable.Sum // the agent left out what it was told is durable
 		}
 		if h.From != in.next || h.Previous != in.before {
-			return in.stream.Refuse(wire.CodeResend, fmt.Sprintf("frame %d came where %d should follow its predecessor; resend from %d", h.From, in.next, in.next))
+			in.stream.Refuse(wire.CodeResend, fmt.Sprintf("frame %d came where %d should follow its predecessor; resend from %d", h.From, in.next, in.next))
+			return nil
 		}
 		in.next, in.before = h.To+1, h.Checksum
 		if h.To <= in.durable.Last {
 			if h.To == in.durable.Last && h.Checksum != in.durable.Sum {
-				return in.stream.Refuse(wire.CodeDiverged, fmt.Sprintf("frame %d differs from the one that is durable here; the agent's store was restored or cloned", h.To))
+				in.stream.Refuse(wire.CodeDiverged, fmt.Sprintf("frame %d differs from the one that is durable here; the agent's store was restored or cloned", h.To))
+				return nil
 			}
 			continue
 		}
-		if err := in.take(ctx, h, frame, payload); err != nil {
+		if damaged {
+			payload = nil
+		}
+		if err := in.take(ctx, h, frame, payload, err); err != nil {
 			return err
 		}
 	}
 }
 
-// take splits a frame and queues its parts.
-func (in *intake) take(ctx context.Context, h wire.Header, frame, payload []byte) error {
+// take splits a frame and queues its parts. A frame that cannot be decoded
+// (damage says so, or the codec does) is set aside and the lane goes on without its rows.
+func (in *intake) take(ctx context.Context, h wire.Header, frame, payload []byte, damage error) error {
 	g := in.g
 	g.frames.Add(1)
 	g.frameBytes.Add(uint64(len(frame)))
 	g.rows.Add(uint64(h.Rows))
 	parts, err := in.splitter.split(in.key.Agent, payload)
-	if err != nil {
+	if err = errors.Join(damage, err); err != nil {
 		g.setAside.Add(1)
 		g.cfg.Log.Error("frame set aside: it cannot be decoded", "agent", in.key.Agent, "pipeline", in.plan.Pipeline, "frame", h.From, "error", err)
 		if g.cfg.SetAside != nil {
@@ -289,9 +296,7 @@ func (in *intake) acknowledge(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := in.stream.Ack(in.track.value(), in.watermark()); err != nil {
-			return err
-		}
+		in.stream.Ack(in.track.value(), in.watermark())
 	}
 }
 

@@ -7,6 +7,10 @@ var (
 	ErrTableChanged = errors.New("the table exists in another shape")
 	// ErrBadWrite says that a write does not fit its table.
 	ErrBadWrite = errors.New("bad write")
+	// ErrBadTable says that a table's description cannot be right.
+	ErrBadTable = errors.New("bad table")
+	// ErrFull says that the store's limit is reached or the disk is full; nothing was written.
+	ErrFull = errors.New("the result tables are full")
 	// ErrClosed says that the store was closed or is no longer running.
 	ErrClosed = errors.New("the result tables are closed")
 	// ErrQuery says that a query cannot be answered because of what it asks.

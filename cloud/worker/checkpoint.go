@@ -168,9 +168,14 @@ func (s *state) restorePipeline(ps *PipelineState) error {
 			}
 		}
 	}
-	// Forget what had been forgotten, and notice what is due.
-	p.dirty = true
 	return nil
+}
+
+// resume follows the last restore: what had been forgotten is forgotten again.
+func (s *state) resume() {
+	for _, p := range s.order {
+		p.cloud.Resume(p.fire, p.keep)
+	}
 }
 
 // store writes checkpoint objects and the manifest that makes them count.

@@ -96,6 +96,18 @@ func tableOf(t *plan.TableSink, s batch.Schema, revision int) sink.Table {
 	return out
 }
 
+// Tables gives the result tables of a plan.
+func Tables(p *plan.Plan) []sink.Table {
+	var out []sink.Table
+	for _, n := range p.Cloud.Nodes {
+		if t := n.GetSink().GetTable(); t != nil && n.Input >= 0 {
+			s := plan.SchemaOf(p.Cloud.Nodes[n.Input].Schema)
+			out = append(out, tableOf(t, s, s.Index(plan.Revision)))
+		}
+	}
+	return out
+}
+
 // rejects copies a section of sampled rejects.
 func (r *results) rejects(b *batch.Batch) {
 	key := tableKey{rejects: true}

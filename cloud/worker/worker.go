@@ -210,6 +210,7 @@ func (w *Worker) takeOver(ctx context.Context) error {
 			return fmt.Errorf("partition %d: checkpoint %s: %w", w.cfg.Partition, ref.Name, err)
 		}
 	}
+	w.state.resume()
 	w.full = true // dirty marks of what was replayed before are gone
 	w.publish()
 	return w.verify(ctx)

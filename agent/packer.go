@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/leatio/leat/checkpoint"
+	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/transport/wire"
+	"github.com/leatio/leat/transport/wire/columnar"
+)
+
+// maxFrameRows bounds the rows of a frame; larger flushes are cut.
+const maxFrameRows = 16384
+
+// packer turns what an edge fragment holds into frames and journal records of one stream.
+type packer struct {
+	stream string // name in the store
+	head   wire.Header
+	edge   *engine.Edge
+	plan   *plan.Plan
+	log    *engine.RejectLog
+
+	sent     int64 // watermark of the last frame
+	sentIdle bool
+	frames   uint64
+	bytes    uint64
+}
+
+// streamName names a lane in the store.
+func streamName(pipelineID string, version uint64, lane uint32) string {
+	return fmt.Sprintf("%s/%d/%d", pipelineID, version, lane)
+}
+
+func (p *packer) schema(port uint32) batch.Schema { return engine.PortSchema(p.plan, port) }
+
+// journal gives a record of what came since the last journal or flush, or nil
+// when nothing did.
+func (p *packer) journal() (*checkpoint.Record, error) {
+	var data []byte
+	emit := func(port uint32, b *batch.Batch) error {
+		section := columnar.AppendPayload(nil, []columnar.Section{{Port: port, Batch: b}}, p.schema)
+		data = binary.AppendUvarint(data, uint64(len(section)))
+		data = append(data, section...)
+		return nil
+	}
+	if err := errors.Join(p.edge.Journal(emit), p.log.Journal(emit)); err != nil {
+		return nil, err
+	}
+	if data == nil {
+		return nil, nil
+	}
+	return &checkpoint.Record{Stream: p.stream, Kind: checkpoint.State, Data: data}, nil
+}
+
+// restore takes a journal record back in after a restart.
+func (p *packer) restore(data []byte) error {
+	for len(data) > 0 {
+		n, w := binary.Uvarint(data)
+		if w <= 0 || n > uint64(len(data)-w) {
+			return fmt.Errorf("journal of %s: a section does not fit its record", p.stream)
+		}
+		sections, err := columnar.DecodePayload(data[w:w+int(n)], p.schema, columnar.Limits{})
+		if err != nil {
+			return fmt.Errorf("journal of %s: %w", p.stream, err)
+		}
+		data = data[w+int(n):]
+		for _, s := range sections {
+			if s.Port == engine.RejectsPort {
+				p.log.Restore(s.Batch)
+				continue
+			}
+			if err := p.edge.Restore(s.Port, s.Batch); err != nil {
+				return fmt.Errorf("journal of %s: %w", p.stream, err)
+			}
+		}
+	}
+	return nil
+}
+
+// due tells whether a flush would have anything to say.
+func (p *packer) due(idle bool) bool {
+	rows, _ := p.edge.Pending()
+	return rows > 0 || p.log.Pending() > 0 || p.edge.Watermark() != p.sent || idle != p.sentIdle
+}
+
+// flush gives the frames of everything pending. The last one bears the
+// watermark; at least one is made.
+func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
+	var sections []columnar.Section
+	collect := func(port uint32, b *batch.Batch) error {
+		sections = append(sections, columnar.Section{Port: port, Batch: b})
+		return nil
+	}
+	if err := p.edge.Flush(collect); err != nil {
+		return nil, err
+	}
+	var records []checkpoint.Record
+	build := func() {
+		parts := cut(sections, maxFrameRows)
+		for i, part := range parts {
+			watermark, frameIdle := p.sent, false
+			if i == len(parts)-1 {
+				watermark, frameIdle = p.edge.Watermark(), idle
+			}
+			records = append(records, p.frame(part, watermark, frameIdle))
+		}
+	}
+	if p.log.Pending() == 0 {
+		build()
+		return records, nil
+	}
+	err := p.log.Drain(func(port uint32, b *batch.Batch) error {
+		sections = append(sections, columnar.Section{Port: port, Batch: b})
+		build()
+		return nil
+	})
+	return records, err
+}
+
+// frame makes the stream's next frame.
+func (p *packer) frame(sections []columnar.Section, watermark int64, idle bool) checkpoint.Record {
+	h := p.head
+	h.Watermark = watermark
+	if idle {
+		h.Flags |= wire.FlagIdle
+	}
+	for _, s := range sections {
+		h.Rows += uint32(s.Batch.Len())
+	}
+	var payload []byte
+	if len(sections) > 0 {
+		payload = columnar.AppendPayload(nil, sections, p.schema)
+	}
+	data := wire.AppendFrame(nil, h, payload)
+	p.head.Previous = wire.Checksum(data)
+	p.head.From, p.head.To = h.To+1, h.To+1
+	p.sent, p.sentIdle = watermark, idle
+	p.frames++
+	p.bytes += uint64(len(data))
+	return checkpoint.Record{Stream: p.stream, Kind: checkpoint.Frame, Seq: h.From, Data: data}
+}
+
+// cut divides sections into groups of at most limit rows; there is always one group.
+func cut(sections []columnar.Section, limit int) [][]columnar.Section {
+	groups := [][]columnar.Section{nil}
+	room := limit
+	for _, s := range sections {
+		rows := s.Batch.Sel
+		for from, total := 0, s.Batch.Len(); from < total; {
+			if room == 0 {
+				groups = append(groups, nil)
+				room = limit
+			}
+			n := min(room, total-from)
+			part := *s.Batch
+			if n < total {
+				part.Sel = slicedRows(rows, from, n)
+			}
+			last := len(groups) - 1
+			groups[last] = append(groups[last], columnar.Section{Port: s.Port, Batch: &part})
+			from, room = from+n, room-n
+		}
+	}
+	return groups
+}
+
+// slicedRows gives n rows from a selection, or from all rows where it is nil.
+func slicedRows(sel []uint32, from, n int) []uint32 {
+	if sel != nil {
+		return sel[from : from+n]
+	}
+	out := make([]uint32, n)
+	for i := range out {
+		out[i] = uint32(from + i)
+	}
+	return out
+}

@@ -1,0 +1,247 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/leatio/leat/checkpoint"
+	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/transport"
+	"github.com/leatio/leat/transport/wire"
+)
+
+const planPrefix = "plan/"
+
+// supervise runs the pipelines that the cloud wants here: first those kept on
+// disk, so that a gateway works without any cloud, then each new set.
+func (a *Agent) supervise(ctx context.Context) error {
+	var pipes sync.WaitGroup
+	defer func() {
+		a.stopFeeds()
+		pipes.Wait()
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	plans, err := a.keptPlans()
+	if err != nil {
+		return err
+	}
+	a.feedLeftovers(plans)
+	for {
+		a.takeOver(ctx, plans, &pipes, cancel)
+		var set *wire.Plans
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case set = <-a.desired:
+		}
+		next, err := a.readSet(set)
+		if err != nil {
+			a.cfg.Log.Error("the cloud's plans were not taken over", "error", err)
+			continue
+		}
+		if err := a.keepPlans(plans, next, set); err != nil {
+			return err
+		}
+		plans = next
+		a.revision.Store(set.Revision)
+	}
+}
+
+// readSet reads a set of plans. A plan that this build cannot read is left out
+// and reported; what ran of that pipeline stops.
+func (a *Agent) readSet(set *wire.Plans) (map[string]*plan.Plan, error) {
+	out := map[string]*plan.Plan{}
+	for _, b := range set.Plans {
+		p, err := plan.Unmarshal(b)
+		if err != nil {
+			return nil, err
+		}
+		out[p.PipelineId] = p
+	}
+	return out, nil
+}
+
+func (a *Agent) keptPlans() (map[string]*plan.Plan, error) {
+	out := map[string]*plan.Plan{}
+	err := a.store.Range(planPrefix, func(key string, value []byte) error {
+		p, err := plan.Unmarshal(value)
+		if err != nil {
+			a.cfg.Log.Error("a plan in the store cannot be read; the cloud will send it again", "key", key, "error", err)
+			return nil
+		}
+		out[p.PipelineId] = p
+		return nil
+	})
+	return out, err
+}
+
+// keepPlans writes a new set to disk.
+func (a *Agent) keepPlans(old, next map[string]*plan.Plan, set *wire.Plans) error {
+	b := &checkpoint.Batch{}
+	for _, data := range set.Plans {
+		p, err := plan.Unmarshal(data)
+		if err != nil {
+			return err
+		}
+		b.Puts = append(b.Puts, checkpoint.Entry{Key: planPrefix + p.PipelineId, Value: data})
+	}
+	for id := range old {
+		if next[id] == nil {
+			b.Puts = append(b.Puts, checkpoint.Entry{Key: planPrefix + id})
+		}
+	}
+	if len(b.Puts) == 0 {
+		return nil
+	}
+	return a.store.Commit(b)
+}
+
+// takeOver stops what should no longer run and starts what should.
+func (a *Agent) takeOver(ctx context.Context, want map[string]*plan.Plan, pipes *sync.WaitGroup, fail context.CancelCauseFunc) {
+	a.mu.Lock()
+	var stop []*running
+	for id, r := range a.running {
+		if p := want[id]; p == nil || p.Version != r.plan.Version {
+			stop = append(stop, r)
+			delete(a.running, id)
+		}
+	}
+	a.mu.Unlock()
+	for _, r := range stop {
+		r.cancel()
+		<-r.done
+		a.cfg.Log.Info("pipeline stopped", "pipeline", r.plan.Pipeline, "version", r.plan.Version)
+	}
+	for id, p := range want {
+		a.mu.Lock()
+		if a.running[id] == nil {
+			runCtx, cancel := context.WithCancel(ctx)
+			r := &running{plan: p, cancel: cancel, done: make(chan struct{}), state: "starting"}
+			a.running[id] = r
+			pipes.Add(1)
+			go func() {
+				defer pipes.Done()
+				defer close(r.done)
+				if err := a.keepRunning(runCtx, r); err != nil {
+					fail(err)
+				}
+			}()
+		}
+		a.mu.Unlock()
+	}
+}
+
+// keepRunning runs a pipeline and starts it again after failures that may
+// pass. It returns an error when the whole agent must end: the store failed.
+func (a *Agent) keepRunning(ctx context.Context, r *running) error {
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		err := a.runOnce(ctx, r)
+		if ctx.Err() != nil {
+			r.set("stopped", "")
+			return nil
+		}
+		if errors.Is(err, checkpoint.ErrFailed) || errors.Is(err, checkpoint.ErrClosed) {
+			return err
+		}
+		r.set("failed", fmt.Sprint(err))
+		a.cfg.Log.Error("pipeline failed", "pipeline", r.plan.Pipeline, "version", r.plan.Version, "error", err, "retry_in", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			r.set("stopped", "")
+			return nil
+		}
+	}
+}
+
+func (r *running) set(state, why string) {
+	r.mu.Lock()
+	r.state, r.why = state, why
+	r.mu.Unlock()
+}
+
+// runOnce starts a pipeline and runs it until it ends.
+func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
+	functions, err := engine.NewFunctions(ctx, a.host, r.plan, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, functions.Close()) }()
+	src, err := OpenSource(r.plan, SourceOptions{
+		ClientID: "leat-" + a.id.ID + "-" + r.plan.PipelineId, SecretsDir: a.cfg.SecretsDir,
+		Store: sourceStore{a.store, r.plan}, Log: a.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	p, err := newPipeline(pipelineConfig{
+		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: r.plan, Store: a.store, Source: src, Functions: functions,
+		Clock: a.cfg.Clock, CloudTime: a.cloudTime, Log: a.cfg.Log, Commit: a.cfg.CommitInterval,
+	})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.pipe, r.state, r.why = p, "running", ""
+	r.mu.Unlock()
+	a.feed(streamName(r.plan.PipelineId, r.plan.Version, 0), r.plan.PipelineId, r.plan.Version, func(w int64) { p.cloudWatermark.Store(w) })
+	a.cfg.Log.Info("pipeline running", "pipeline", r.plan.Pipeline, "version", r.plan.Version)
+	return p.run(ctx)
+}
+
+// feed gives a stream of the store to the session.
+func (a *Agent) feed(name, pipelineID string, version uint64, acked func(int64)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if stop := a.feeds[name]; stop != nil {
+		stop()
+	}
+	o := &outbox{Stream: a.store.Stream(name), checksum: func() uint32 { return a.lastSum(name) }, acked: acked}
+	a.feeds[name] = a.client.Feed(transport.StreamKey{Pipeline: pipelineID, Version: version, Epoch: a.id.Epoch}, o)
+}
+
+// lastSum reads the wire checksum of a stream's last frame from the state that
+// was committed with it.
+func (a *Agent) lastSum(stream string) uint32 {
+	value, err := a.store.Get("op/" + stream)
+	if err != nil {
+		return 0
+	}
+	return sumOfState(value)
+}
+
+// feedLeftovers drains the streams of versions that no longer run.
+func (a *Agent) feedLeftovers(plans map[string]*plan.Plan) {
+	for _, name := range a.store.Streams() {
+		id, version, ok := parseStreamName(name)
+		if p := plans[id]; ok && (p == nil || p.Version != version) {
+			a.feed(name, id, version, func(int64) {})
+		}
+	}
+}
+
+func (a *Agent) stopFeeds() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, stop := range a.feeds {
+		stop()
+		delete(a.feeds, name)
+	}
+}
+
+// parseStreamName is the inverse of streamName.
+func parseStreamName(name string) (id string, version uint64, ok bool) {
+	id, rest, ok := strings.Cut(name, "/")
+	if !ok {
+		return "", 0, false
+	}
+	var lane uint32
+	n, err := fmt.Sscanf(rest, "%d/%d", &version, &lane)
+	return id, version, err == nil && n == 2
+}

@@ -1,0 +1,88 @@
+// Command leat-cloud is a cloud node: the agents' port, the log, the workers, the
+// result tables and the HTTP API.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leatio/leat/cloud"
+	"github.com/leatio/leat/internal/cli"
+	"github.com/leatio/leat/internal/config"
+	"github.com/leatio/leat/internal/version"
+)
+
+// file is the config of the daemon; configs/cloud.yaml explains it.
+type file struct {
+	DataDir         string        `mapstructure:"data_dir"`
+	Node            string        `mapstructure:"node"`
+	Listen          string        `mapstructure:"listen"`
+	Advertise       []string      `mapstructure:"advertise"`
+	API             string        `mapstructure:"api"`
+	APIToken        string        `mapstructure:"api_token"`
+	Partitions      int           `mapstructure:"partitions"`
+	CheckpointEvery time.Duration `mapstructure:"checkpoint_every"`
+	AwayWait        time.Duration `mapstructure:"away_wait"`
+	LogSize         config.Bytes  `mapstructure:"log_size"`
+	LogLevel        string        `mapstructure:"log_level"`
+	Query           query         `mapstructure:"query"`
+}
+
+type query struct {
+	Rows int           `mapstructure:"rows"`
+	Time time.Duration `mapstructure:"time"`
+	Size config.Bytes  `mapstructure:"size"`
+}
+
+func main() {
+	var path string
+	c := &cobra.Command{
+		Use: "leat-cloud", Short: "Runs a cloud node", Args: cobra.NoArgs, Version: version.String(),
+		RunE: func(c *cobra.Command, _ []string) error { return run(c, path) },
+	}
+	c.Flags().StringVar(&path, "config", "", "config file (configs/cloud.yaml is a commented sample)")
+	c.Flags().String("data-dir", "", "directory of the log, the tables and the CA")
+	c.Flags().String("listen", "", "UDP address for agents")
+	c.Flags().String("api", "", "address of the HTTP API")
+	c.Flags().String("log-level", "", "debug, info, warn or error")
+	os.Exit(cli.Main(c))
+}
+
+func run(c *cobra.Command, path string) error {
+	f := file{DataDir: "/var/lib/leat-cloud", LogLevel: "info"}
+	if err := config.Load(&f, path, c.Flags()); err != nil {
+		return cli.Mistake(err)
+	}
+	log, err := cli.Logger(c.ErrOrStderr(), f.LogLevel)
+	if err != nil {
+		return cli.Mistake(err)
+	}
+	cfg := f.cloud(log)
+	if err := cfg.Validate(); err != nil {
+		return cli.Mistake(fmt.Errorf("config: %w", err))
+	}
+	n, err := cloud.New(c.Context(), cfg)
+	if err != nil {
+		return err
+	}
+	log.Info("cloud node running", "agents", n.AgentAddr(), "api", n.API(), "data_dir", f.DataDir, "version", version.String())
+	err = n.Run(c.Context())
+	if err == nil && c.Context().Err() != nil {
+		log.Info("cloud node stopped")
+	}
+	return errors.Join(err, n.Close())
+}
+
+func (f *file) cloud(log *slog.Logger) cloud.Config {
+	return cloud.Config{
+		DataDir: f.DataDir, Node: f.Node, Listen: f.Listen, Advertise: f.Advertise, API: f.API, APIToken: f.APIToken,
+		Partitions: f.Partitions, CheckpointEvery: f.CheckpointEvery, AwayWait: f.AwayWait, LogBytes: int64(f.LogSize),
+		Query:   cloud.QueryLimits{Rows: f.Query.Rows, Time: f.Query.Time, Bytes: int(f.Query.Size)},
+		Version: version.String(), Log: log,
+	}
+}

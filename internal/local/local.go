@@ -1,0 +1,252 @@
+// Package local is what `leat run` does: one process with a pipeline's source,
+// edge fragment and cloud fragment joined, results as JSON lines.
+package local
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leatio/leat/agent/decode"
+	"github.com/leatio/leat/agent/source"
+	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/jsonl"
+)
+
+// Config is what a run needs.
+type Config struct {
+	Plan      *plan.Plan
+	Functions *engine.Functions // may be nil
+	Source    source.Source
+	Stdout    io.Writer
+	Dir       string // file sinks are relative to it
+	// Reject is told of every message or row that cannot be worked on. May be nil.
+	Reject engine.RejectFunc
+}
+
+// Stats are what a run counted.
+type Stats struct {
+	Rows     int64 // decoded
+	Messages int64
+	Bytes    int64 // of the messages
+	Rejects  int64
+	Late     int64
+	Results  int64
+}
+
+// Batches and flushes.
+const (
+	batchRows      = 4096
+	maxPendingSize = 32 << 20
+	flushEvery     = 128 // batches; partials are merged at least that often
+)
+
+type run struct {
+	cfg     Config
+	edge    *engine.Edge
+	cloud   *engine.Cloud
+	decoder *decode.Decoder
+	rows    *batch.Batch
+	bounded bool
+	stats   Stats
+	out     map[uint32]*output // by sink node
+	buf     []byte
+	batches int
+}
+
+// output is where a sink's lines go.
+type output struct {
+	w    *bufio.Writer
+	file *os.File // nil for standard output
+}
+
+// Run works until the source ends or ctx does, and gives what it counted.
+func Run(ctx context.Context, cfg Config) (Stats, error) {
+	r := &run{cfg: cfg, rows: batch.New(cfg.Plan.Source.Schema()), bounded: bounded(cfg.Plan.Source), out: map[uint32]*output{}}
+	if err := r.prepare(); err != nil {
+		return r.stats, errors.Join(err, r.close())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	g.Go(func() error { return cfg.Source.Run(ctx) })
+	g.Go(func() error {
+		defer stop()
+		return r.loop(ctx)
+	})
+	err := g.Wait()
+	r.stats.Late = r.edge.TakeLate()
+	return r.stats, errors.Join(err, r.close())
+}
+
+// bounded tells whether a source ends by itself.
+func bounded(s *plan.Source) bool {
+	switch k := s.Kind.(type) {
+	case *plan.Source_File:
+		return !k.File.Follow
+	case *plan.Source_Sim:
+		return k.Sim.Rows > 0
+	default:
+		return false
+	}
+}
+
+func (r *run) prepare() (err error) {
+	if r.decoder, err = decode.New(r.cfg.Plan.Source, decode.Meta{Agent: "local"}); err != nil {
+		return err
+	}
+	reject := func(topic string, payload []byte, reason string) {
+		r.stats.Rejects++
+		if r.cfg.Reject != nil {
+			r.cfg.Reject(topic, payload, reason)
+		}
+	}
+	ec := engine.EdgeConfig{Reject: reject}
+	cc := engine.CloudConfig{Reject: reject, Sink: r.sink, LastOnly: r.bounded}
+	if r.cfg.Functions != nil {
+		ec.Functions, cc.Functions = r.cfg.Functions, r.cfg.Functions
+	}
+	if r.edge, err = engine.NewEdge(r.cfg.Plan, ec); err != nil {
+		return err
+	}
+	if r.cloud, err = engine.NewCloud(r.cfg.Plan, cc); err != nil {
+		return err
+	}
+	for _, n := range r.cfg.Plan.Cloud.Nodes {
+		if n.GetSink() == nil {
+			continue
+		}
+		if r.out[n.Id], err = r.open(n.GetSink()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open opens a sink's output. Tables have no place here: their rows go to
+// standard output.
+func (r *run) open(s *plan.Sink) (*output, error) {
+	f := s.GetFile()
+	if f == nil {
+		return &output{w: bufio.NewWriterSize(r.cfg.Stdout, 64<<10)}, nil
+	}
+	path := f.Path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(r.cfg.Dir, path)
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("file sink: %w", err)
+	}
+	return &output{w: bufio.NewWriterSize(file, 64<<10), file: file}, nil
+}
+
+func (r *run) sink(n *plan.Node, s batch.Schema, b *batch.Batch) error {
+	r.stats.Results += int64(b.Len())
+	r.buf = jsonl.Append(r.buf[:0], s, b)
+	_, err := r.out[n.Id].w.Write(r.buf)
+	return err
+}
+
+func (r *run) close() error {
+	var errs []error
+	for _, o := range r.out {
+		errs = append(errs, o.w.Flush())
+		if o.file != nil {
+			errs = append(errs, o.file.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// loop takes, processes and fires until the source ends.
+func (r *run) loop(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var c source.Chunk
+	for ended := false; !ended; {
+		select {
+		case <-ctx.Done():
+			if err := r.fire(r.edge.Watermark()); err != nil || r.bounded {
+				return errors.Join(err, ctx.Err())
+			}
+			return nil // Ctrl-C is how a live run ends
+		case <-tick.C:
+			if r.bounded {
+				continue
+			}
+			if err := r.fire(r.edge.Watermark()); err != nil {
+				return err
+			}
+			if err := r.flushOutputs(); err != nil {
+				return err
+			}
+		case <-r.cfg.Source.Ready():
+			for dry := false; !dry && ctx.Err() == nil; {
+				r.cfg.Source.Take(&c, batchRows)
+				if err := r.process(&c); err != nil {
+					return err
+				}
+				dry, ended = c.Dry || c.End, c.End
+				if c.Done != nil {
+					c.Done()
+				}
+			}
+		}
+	}
+	return r.fire(engine.EndOfTime)
+}
+
+func (r *run) process(c *source.Chunk) error {
+	if len(c.Messages) == 0 {
+		return nil
+	}
+	r.decoder.Decode(r.rows, c.Messages, func(msg int, reason string) {
+		r.stats.Rejects++
+		if r.cfg.Reject != nil {
+			r.cfg.Reject(c.Messages[msg].Topic, c.Messages[msg].Payload, reason)
+		}
+	})
+	r.stats.Rows += int64(r.rows.N)
+	r.stats.Messages += int64(len(c.Messages))
+	if err := r.edge.Process(r.rows, 0); err != nil {
+		return err
+	}
+	if r.batches++; r.batches >= flushEvery || r.edge.Full() || r.tooMuchPending() {
+		return r.fire(r.edge.Watermark())
+	}
+	return nil
+}
+
+func (r *run) tooMuchPending() bool {
+	_, size := r.edge.Pending()
+	return size > maxPendingSize
+}
+
+// fire hands what is pending to the cloud fragment and fires its windows.
+func (r *run) fire(watermark int64) error {
+	r.batches = 0
+	if err := r.edge.Flush(r.cloud.Apply); err != nil {
+		return err
+	}
+	if watermark == engine.NoWatermark {
+		return nil
+	}
+	return r.cloud.Advance(watermark, watermark)
+}
+
+func (r *run) flushOutputs() error {
+	var errs []error
+	for _, o := range r.out {
+		errs = append(errs, o.w.Flush())
+	}
+	return errors.Join(errs...)
+}
