@@ -130,7 +130,7 @@ func (s *Server) welcome(ctx context.Context, conn *quic.Conn) (*ServerSession, 
 // holds the certificate's key; nothing is read from the connection before this.
 func (s *Server) authenticate(conn *quic.Conn) (id, serial string, err error) {
 	chain := conn.ConnectionState().TLS.PeerCertificates
-	id, err = identity.VerifyAgentChain(s.cfg.Identity.CA().Pool(), chain)
+	id, err = identity.VerifyAgentChain(s.cfg.Identity.CA().Certificate(), chain)
 	if err != nil {
 		return "", "", Refuse(wire.CodeCertificate, "%s", err)
 	}

@@ -44,7 +44,11 @@ func TestJoinAndSession(t *testing.T) {
 		t.Errorf("session is of %q, Hello %v", s.AgentID(), s.Hello())
 	}
 	a.SendStatus(&wire.Status{PlansRevision: 7})
-	await(t, "status", func() bool { n.mu.Lock(); defer n.mu.Unlock(); return len(n.statuses) > 0 && n.statuses[0].PlansRevision == 7 })
+	await(t, "status", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return len(n.statuses) > 0 && n.statuses[0].PlansRevision == 7
+	})
 
 	src := newSource(climateKey)
 	src.add(payloads(100, 1000)...)

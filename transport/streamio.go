@@ -82,9 +82,9 @@ func (s *streamIO) message(m proto.Message, maxBytes int, first bool) error {
 	if err := s.begin(first); err != nil {
 		return err
 	}
-	size, err := binary.ReadUvarint(s.r)
+	size, err := s.length()
 	if err != nil {
-		return s.readError(noEOF(err))
+		return err
 	}
 	if size > uint64(maxBytes) {
 		return Refuse(wire.CodeTooLarge, "a message of %d bytes; at most %d are taken", size, maxBytes)
@@ -97,6 +97,24 @@ func (s *streamIO) message(m proto.Message, maxBytes int, first bool) error {
 		return Refuse(wire.CodeBadMessage, "a %s that cannot be read", m.ProtoReflect().Descriptor().Name())
 	}
 	return nil
+}
+
+// length reads the length of a message.
+func (s *streamIO) length() (uint64, error) {
+	var b [binary.MaxVarintLen64]byte
+	for i := range b {
+		c, err := s.r.ReadByte()
+		if err != nil {
+			return 0, s.readError(noEOF(err))
+		}
+		if b[i] = c; c < 0x80 {
+			if v, n := binary.Uvarint(b[:i+1]); n > 0 {
+				return v, nil
+			}
+			break
+		}
+	}
+	return 0, Refuse(wire.CodeBadMessage, "a length that is no number")
 }
 
 // body appends size bytes to dst. Memory grows with what arrives, not with

@@ -73,7 +73,7 @@ func serverTLS(id *identity.Server) *tls.Config {
 	agent := base(alpnAgent)
 	agent.ClientAuth = tls.RequireAnyClientCert
 	agent.VerifyConnection = func(cs tls.ConnectionState) error {
-		_, err := identity.VerifyAgentChain(id.CA().Pool(), cs.PeerCertificates)
+		_, err := identity.VerifyAgentChain(id.CA().Certificate(), cs.PeerCertificates)
 		return err
 	}
 	both := base(alpnAgent)

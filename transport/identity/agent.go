@@ -200,9 +200,7 @@ func (a *Agent) Check() error {
 	if err != nil {
 		return fmt.Errorf("agent identity: %w", err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(a.CA)
-	id, err := VerifyAgentChain(roots, []*x509.Certificate{leaf})
+	id, err := VerifyAgentChain(a.CA, []*x509.Certificate{leaf})
 	if err != nil {
 		return fmt.Errorf("agent identity: %w", err)
 	}

@@ -157,13 +157,6 @@ func (c *CA) Certificate() *x509.Certificate { return c.cert }
 // Pin is the pin of the CA's certificate.
 func (c *CA) Pin() Pin { return PinOf(c.cert) }
 
-// Pool is a pool of the CA's certificate alone.
-func (c *CA) Pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(c.cert)
-	return p
-}
-
 func (c *CA) issue(template *x509.Certificate, public any, now time.Time, life time.Duration) (*x509.Certificate, error) {
 	serial, err := newSerial()
 	if err != nil {

@@ -33,33 +33,35 @@ func VerifyServer(chain []*x509.Certificate, pin Pin, now time.Time) error {
 	if ca == nil {
 		return fmt.Errorf("%w (pin %.8s…): this is another installation, or its CA was made anew; join again with a new token if that is meant", ErrPin, pin)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(ca)
-	leaf := chain[0]
-	// The signature first, at a time at which the certificate is valid, so that a wrong clock is told from a wrong issuer.
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: ServerName, CurrentTime: midLife(leaf),
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}); err != nil {
+	if err := verifyIssuer(ca, chain[0], x509.ExtKeyUsageServerAuth, ServerName); err != nil {
 		return fmt.Errorf("%w: %w", ErrPin, err)
 	}
-	return CheckTime(leaf, now)
+	return CheckTime(chain[0], now)
 }
 
-// VerifyAgentChain checks that the certificate was issued by a CA of the pool
-// to an agent, and gives the agent's id. Its time is not looked at: CheckTime does.
-func VerifyAgentChain(roots *x509.CertPool, chain []*x509.Certificate) (id string, err error) {
+// VerifyAgentChain checks that the certificate was issued by the CA to an
+// agent, and gives the agent's id. Its time is not looked at: CheckTime does.
+func VerifyAgentChain(ca *x509.Certificate, chain []*x509.Certificate) (id string, err error) {
 	if len(chain) == 0 {
 		return "", errors.New("no certificate")
 	}
-	leaf := chain[0]
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: midLife(leaf),
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+	if err := verifyIssuer(ca, chain[0], x509.ExtKeyUsageClientAuth, ""); err != nil {
 		return "", fmt.Errorf("agent certificate: %w", err)
 	}
-	return AgentID(leaf)
+	return AgentID(chain[0])
 }
 
-func midLife(c *x509.Certificate) time.Time {
-	return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) / 2)
+// verifyIssuer checks a certificate at a time at which it and the CA are
+// valid, so that a wrong clock is told from a wrong issuer.
+func verifyIssuer(ca, leaf *x509.Certificate, usage x509.ExtKeyUsage, name string) error {
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	at := leaf.NotBefore
+	if at.Before(ca.NotBefore) {
+		at = ca.NotBefore
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}})
+	return err
 }
 
 // CheckTime says whether a certificate is valid at now; where not, it tells a
