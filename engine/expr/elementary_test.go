@@ -1,9 +1,29 @@
 package expr
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"math"
+	"math/rand/v2"
 	"testing"
 )
+
+// The bits of 30,000 results; every machine must have the same.
+func TestElementaryBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 11))
+	h := fnv.New64a()
+	for range 10_000 {
+		x, y := 700*r.NormFloat64()/3, 30*r.ExpFloat64()
+		for _, v := range []float64{exponential(x), logarithm(y), power(y, x)} {
+			if err := binary.Write(h, binary.LittleEndian, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got, want := h.Sum64(), uint64(0xa010539760b7a625); got != want {
+		t.Errorf("%#x, want %#x", got, want)
+	}
+}
 
 func TestElementaryAccuracy(t *testing.T) {
 	worst := map[string]float64{}
@@ -30,7 +50,8 @@ func TestElementaryAccuracy(t *testing.T) {
 			check("exp", exponential(v), math.Exp(v), v)
 		}
 	}
-	// Whole powers of small numbers are exact, so that the error is ours alone.
+	// The error of math's functions counts here, too. Against 60 digits ours are below
+	// 0.52 units. Whole powers of small numbers are exact, so that the error is ours alone.
 	for b := 2.0; b < 20; b++ {
 		want := 1.0
 		for e := 0.0; want*b < 1<<53; e++ {

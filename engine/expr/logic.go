@@ -130,7 +130,6 @@ type in struct {
 	out      result
 	hit      []bool
 	live     []uint32
-	eq       result
 }
 
 func (x *in) eval(r *run, rows []uint32) *batch.Column {

@@ -256,15 +256,13 @@ func appendTimestamp(dst []byte, v int64) []byte {
 	return append(dst, 'Z')
 }
 
+// appendPadded writes v, which is not negative, with at least width digits.
 func appendPadded(dst []byte, v int64, width int) []byte {
-	for limit := int64(1); width > 1; width-- {
-		limit = 1
-		for range width - 1 {
-			limit *= 10
-		}
-		if v >= limit {
-			break
-		}
+	limit := int64(1)
+	for range width - 1 {
+		limit *= 10
+	}
+	for ; v < limit && limit > 1; limit /= 10 {
 		dst = append(dst, '0')
 	}
 	return strconv.AppendInt(dst, v, 10)

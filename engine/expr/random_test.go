@@ -366,7 +366,7 @@ func sameCell(col *batch.Column, i int, want cell) error {
 	if want.null {
 		return nil
 	}
-	ok := true
+	var ok bool
 	var got any
 	switch col.Type {
 	case batch.Bool:

@@ -137,7 +137,7 @@ func TestValues(t *testing.T) {
 		{"3037000500 * 3037000500", "error: integer out of range"}, {"3037000499 * 3037000499", "9223372030926249001"}, {"4294967296 * -2147483648", "-9223372036854775808"},
 		// doubles
 		{"1 / 2.0", "0.5"}, {"d / 0.0", "error: division by zero"}, {"nan / 0.0", "NaN"}, {"i / d", "2.8"}, {"1e308 * 10.0", "+Inf"}, {"-d", "-2.5"},
-		{"nan = nan", "true"}, {"nan > 'Infinity'", "true"}, {"nan < d", "false"}, {"nan >= d", "true"}, {"d < nan", "true"}, {"nan <> nan", "false"}, {"nan = 'NaN'::double", "true"},
+		{"nan = nan", "true"}, {"nan < nan", "false"}, {"nan <= nan", "true"}, {"nan > nan", "false"}, {"nan >= nan", "true"}, {"0 IN (nan, NULL)", "null"}, {"nan > 'Infinity'", "true"}, {"nan < d", "false"}, {"nan >= d", "true"}, {"d < nan", "true"}, {"nan <> nan", "false"}, {"nan = 'NaN'::double", "true"},
 		{"nan > 1e308", "true"}, {"nan <= 1.0", "false"}, {"nan <> 1.0", "true"}, {"1.0 < nan", "true"}, {"neg0 = 0.0", "true"}, {"neg0 < 0.0", "false"},
 		{"greatest(d, nan, 3.0)", "NaN"}, {"least(d, nan, 3.0)", "2.5"}, {"greatest(ni, 3, i)", "7"}, {"least(ni, ni)", "null"}, {"greatest('b', s, 'a')", "'b'"}, {"least(t, f)", "false"},
 		{"round(2.5)", "2"}, {"round(3.5)", "4"}, {"round(-2.5)", "-2"}, {"round(2.5, 0)", "3"}, {"round(-2.5, 0)", "-3"}, {"round(1.005, 2)", "1.01"},
