@@ -23,18 +23,7 @@ func build(kind string, in batch.Type) Accumulator {
 	case Moments:
 		return &moments{ints: in == batch.Int}
 	}
-	switch in {
-	case batch.Bool:
-		return newTimed[uint8](kind, &timedBool{})
-	case batch.Double:
-		return newTimed[float64](kind, &timedDouble{})
-	case batch.String:
-		return newTimed[string](kind, &timedString{})
-	case batch.Bytes:
-		return newTimed[string](kind, &timedBytes{})
-	default:
-		return newTimed[int64](kind, &timedInt{})
-	}
+	return newTimed(kind, in)
 }
 
 func buildExtreme(maximum bool, in batch.Type) Accumulator {

@@ -14,8 +14,12 @@ import (
 type timed[T cmp.Ordered] struct {
 	flip int64 // 0 = first, -1 = last
 	s    []timedValue[T]
-	io   timedIO[T]
 	skip present
+
+	// values gives the value of row rows[i] (rows nil: row i) at i, for i < n, until the next call.
+	values func(col *batch.Column, rows []uint32, n int) []T
+	put    func(out *batch.Column, v T)
+	size   func(v T) int // bytes beyond those of T; nil = none
 }
 
 type timedValue[T cmp.Ordered] struct {
@@ -24,16 +28,8 @@ type timedValue[T cmp.Ordered] struct {
 	has bool
 }
 
-// timedIO moves values of one type between columns and states.
-type timedIO[T cmp.Ordered] interface {
-	// values gives the value of row rows[i] (rows nil: row i) at i, for i < n, until the next call.
-	values(col *batch.Column, rows []uint32, n int) []T
-	put(out *batch.Column, v T)
-	sizeBytes(v T) int // beyond the size of T
-}
-
-func newTimed[T cmp.Ordered](kind string, io timedIO[T]) *timed[T] {
-	a := &timed[T]{io: io}
+func timedOf[T cmp.Ordered](kind string, values func(*batch.Column, []uint32, int) []T, put func(*batch.Column, T), size func(T) int) *timed[T] {
+	a := &timed[T]{values: values, put: put, size: size}
 	if kind == Last {
 		a.flip = -1
 	}
@@ -47,7 +43,7 @@ func (a *timed[T]) Add(slots []uint32, col *batch.Column, times []int64, rows []
 	if len(slots) == 0 {
 		return
 	}
-	values, state, flip := a.io.values(col, rows, len(slots)), a.s, a.flip
+	values, state, flip := a.values(col, rows, len(slots)), a.s, a.flip
 	values = values[:len(slots)]
 	if rows == nil {
 		times = times[:len(slots)]
@@ -95,7 +91,7 @@ func (a *timed[T]) AppendState(dst []batch.Column, slots []uint32) {
 func (a *timed[T]) appendResult(out *batch.Column, slots []uint32) {
 	for _, s := range slots {
 		if a.s[s].has {
-			a.io.put(out, a.s[s].v)
+			a.put(out, a.s[s].v)
 		} else {
 			out.AppendNull()
 		}
@@ -110,8 +106,10 @@ func (a *timed[T]) Clear(slots []uint32) {
 
 func (a *timed[T]) SizeBytes() int {
 	n := 32*cap(a.s) + a.skip.sizeBytes()
-	for i := range a.s {
-		n += a.io.sizeBytes(a.s[i].v)
+	if a.size != nil {
+		for i := range a.s {
+			n += a.size(a.s[i].v)
+		}
 	}
 	return n
 }

@@ -4,15 +4,35 @@ import "github.com/leatio/leat/engine/batch"
 
 // gather gives values in the order of rows; dst is reused.
 func gather[T any](dst, values []T, rows []uint32) []T {
-	if rows == nil {
-		return values
-	}
 	dst = dst[:0]
 	for _, r := range rows {
 		dst = append(dst, values[r])
 	}
 	return dst
 }
+
+// newTimed makes first or last of a column of type in.
+func newTimed(kind string, in batch.Type) Accumulator {
+	switch in {
+	case batch.Bool:
+		t := &timedBool{}
+		return timedOf(kind, t.values, func(c *batch.Column, v uint8) { putBool(c, v == 1) }, nil)
+	case batch.Double:
+		t := &timedDouble{}
+		return timedOf(kind, t.values, putDouble, nil)
+	case batch.String:
+		t := &timedString{}
+		return timedOf(kind, t.values, putString, stringBytes)
+	case batch.Bytes:
+		t := &timedBytes{}
+		return timedOf(kind, t.values, putBytes, stringBytes)
+	default:
+		t := &timedInt{}
+		return timedOf(kind, t.values, putInt, nil)
+	}
+}
+
+func stringBytes(v string) int { return len(v) }
 
 type timedInt struct{ buf []int64 }
 
@@ -23,8 +43,6 @@ func (t *timedInt) values(col *batch.Column, rows []uint32, _ int) []int64 {
 	t.buf = gather(t.buf, col.Ints, rows)
 	return t.buf
 }
-func (*timedInt) put(out *batch.Column, v int64) { putInt(out, v) }
-func (*timedInt) sizeBytes(int64) int            { return 0 }
 
 type timedDouble struct{ buf []float64 }
 
@@ -35,8 +53,6 @@ func (t *timedDouble) values(col *batch.Column, rows []uint32, _ int) []float64 
 	t.buf = gather(t.buf, col.Doubles, rows)
 	return t.buf
 }
-func (*timedDouble) put(out *batch.Column, v float64) { putDouble(out, v) }
-func (*timedDouble) sizeBytes(float64) int            { return 0 }
 
 // timedBool holds false as 0 and true as 1.
 type timedBool struct{ buf []uint8 }
@@ -52,8 +68,6 @@ func (t *timedBool) values(col *batch.Column, rows []uint32, n int) []uint8 {
 	}
 	return t.buf
 }
-func (*timedBool) put(out *batch.Column, v uint8) { putBool(out, v == 1) }
-func (*timedBool) sizeBytes(uint8) int            { return 0 }
 
 // timedString refers to the strings of the batches' Dicts.
 type timedString struct{ buf []string }
@@ -66,8 +80,6 @@ func (t *timedString) values(col *batch.Column, rows []uint32, n int) []string {
 	}
 	return t.buf
 }
-func (*timedString) put(out *batch.Column, v string) { putString(out, v) }
-func (*timedString) sizeBytes(v string) int          { return len(v) }
 
 // dictLimit bounds the memory of a timedBytes' Dict.
 const dictLimit = 1 << 20
@@ -88,5 +100,3 @@ func (t *timedBytes) values(col *batch.Column, rows []uint32, n int) []string {
 	}
 	return t.buf
 }
-func (*timedBytes) put(out *batch.Column, v string) { putBytes(out, v) }
-func (*timedBytes) sizeBytes(v string) int          { return len(v) }
