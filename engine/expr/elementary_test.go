@@ -13,14 +13,14 @@ func TestElementaryBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 11))
 	h := fnv.New64a()
 	for range 10_000 {
-		x, y := 700*r.NormFloat64()/3, 30*r.ExpFloat64()
-		for _, v := range []float64{exponential(x), logarithm(y), power(y, x)} {
+		x, y := 1400*(r.Float64()-0.5), 100*r.Float64()
+		for _, v := range []float64{exponential(x), logarithm(y), power(y, float64(x/10))} {
 			if err := binary.Write(h, binary.LittleEndian, v); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if got, want := h.Sum64(), uint64(0xa010539760b7a625); got != want {
+	if got, want := h.Sum64(), uint64(0xda7337c18d84aed6); got != want {
 		t.Errorf("%#x, want %#x", got, want)
 	}
 }
