@@ -224,6 +224,7 @@ type roundTo struct {
 	a, places node
 	out       result
 	buf       []byte
+	digits    []byte
 }
 
 func (x *roundTo) eval(r *run, rows []uint32) *batch.Column {
@@ -283,35 +284,28 @@ func (x *roundTo) roundDigits(v float64, places int) float64 {
 		at--
 	}
 	exp, _ := strconv.Atoi(string(buf[at+1:]))
-	digits := append([]byte(nil), buf[0])
+	digits := append(x.digits[:0], '0', buf[0]) // room for a carry
 	if at > 1 {
 		digits = append(digits, buf[2:at]...)
 	}
-	keep := exp + 1 + places // digits kept
+	keep := 1 + exp + 1 + places // digits kept, the first zero among them
 	switch {
-	case keep < 0:
-		return math.Copysign(0, v)
+	case keep < 1:
+		return 0
 	case keep >= len(digits):
 		return v
 	}
 	up := digits[keep] >= '5'
 	digits = digits[:keep]
-	if up {
-		i := keep - 1
-		for i >= 0 && digits[i] == '9' {
+	for i := keep - 1; up; i-- {
+		if up = digits[i] == '9'; up {
 			digits[i] = '0'
-			i--
-		}
-		if i >= 0 {
-			digits[i]++
 		} else {
-			digits = append([]byte{'1'}, digits...)
+			digits[i]++
 		}
-	}
-	if len(digits) == 0 {
-		return math.Copysign(0, v)
 	}
 	text := strconv.AppendInt(append(digits, 'e'), int64(-places), 10)
+	x.digits = text
 	w, _ := strconv.ParseFloat(string(text), 64) // Inf where it overflows
 	return math.Copysign(w, v)
 }

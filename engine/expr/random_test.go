@@ -284,7 +284,7 @@ func (f testFunctions) Scalar(name string) (Scalar, error) {
 }
 
 func TestRandomExpressions(t *testing.T) {
-	rounds := 3000
+	rounds := 1500
 	if testing.Short() {
 		rounds = 500
 	}
