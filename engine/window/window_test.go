@@ -177,12 +177,19 @@ func TestLatenessIsDecidedByRow(t *testing.T) {
 	if p.Late() != 2 || p.Rows() != 2 || p.MaxSliceEnd() != 20 {
 		t.Errorf("late %d, partials %d, end %d; want 2, 2, 20", p.Late(), p.Rows(), p.MaxSliceEnd())
 	}
+	// Watermarks rise between rows of one slice.
+	if err := p.Process(makeBatch(stringKey, at("a", 12), at("a", 12), at("a", 12)), []int64{24, 25, 26}); err != nil {
+		t.Fatal(err)
+	}
+	if p.Late() != 4 {
+		t.Errorf("late %d, want 4", p.Late())
+	}
 	// A late row leaves no trace of its slice.
 	if err := p.Process(makeBatch(stringKey, at("c", 1000)), []int64{2000}); err != nil {
 		t.Fatal(err)
 	}
-	if p.Late() != 3 || p.MaxSliceEnd() != 20 {
-		t.Errorf("late %d, end %d; want 3, 20", p.Late(), p.MaxSliceEnd())
+	if p.Late() != 5 || p.MaxSliceEnd() != 20 {
+		t.Errorf("late %d, end %d; want 5, 20", p.Late(), p.MaxSliceEnd())
 	}
 }
 
@@ -279,6 +286,9 @@ func TestResumeForgetsWhatWasForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if end, ok := g.FireableAt(); !ok || end != 10 {
+		t.Errorf("FireableAt %d %v before Resume, want 10", end, ok)
+	}
 	g.Resume(10, 10)
 	wantLines(t, collect(t, g, 10, 10))
 	wantLines(t, collect(t, g, 20, 10), `10 20 "a": 1 1`)
@@ -346,6 +356,29 @@ func TestFullAsksForDrain(t *testing.T) {
 	}
 }
 
+// A batch that is used again and again does not collect strings for ever.
+func TestFullDictsOfOutputsAreReplaced(t *testing.T) {
+	w := testWindow(t, stringKey, 10, 0)
+	full := batch.NewDict()
+	for i := 0; !full.Full(); i++ {
+		full.CodeString(fmt.Sprint(i) + strings.Repeat("x", 1<<20))
+	}
+	p := newTestPartial(t, w, stringKey, PartialConfig{})
+	if err := p.Process(makeBatch(stringKey, at("a", 1)), nil); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := PartialSchema(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batch.New(schema)
+	b.Cols[0].Dict = full
+	p.Drain(b)
+	if d := b.Cols[0].Dict; d == full || d.Len() != 1 {
+		t.Errorf("the key went into a Dict of %d strings", d.Len())
+	}
+}
+
 func TestMaxStatesRefusesAtomically(t *testing.T) {
 	w := testWindow(t, stringKey, 10, 0)
 	f := newTestFinal(t, w, FinalConfig{MaxStates: 3})
@@ -362,13 +395,13 @@ func TestKeysOfForgottenWindowsAreDropped(t *testing.T) {
 	w := testWindow(t, stringKey, 10, 0)
 	f := newTestFinal(t, w, FinalConfig{})
 	for round := range int64(20) {
-		rows := []row{at("always", 10*round), at("always", 10*round+10)}
+		rows := []row{at("always", 10*round), at("always", 10*round+10), at("always", 10*round+20)}
 		for i := range 500 {
 			rows = append(rows, at(fmt.Sprintf("key-%d-%d", round, i), 10*round))
 		}
 		mergeInto(t, f, delta(t, w, stringKey, rows...))
 		got := collect(t, f, 10*round+10, 10*round+10)
-		want := fmt.Sprintf(`%d %d "always": %d 1`, 10*round, 10*round+10, min(2, round+1))
+		want := fmt.Sprintf(`%d %d "always": %d 1`, 10*round, 10*round+10, min(3, round+1))
 		if len(got) != 501 || got[0] != want {
 			t.Fatalf("round %d: %d results, first %q, want %q", round, len(got), got[0], want)
 		}
