@@ -56,11 +56,12 @@ type node struct {
 	holdAcks bool
 	cutAt    uint64 // ends the session when it gets this frame, once
 	agents   int
+	forget   bool // keeps no bytes of frames
 }
 
 // lane is what a cloud keeps of a lane: frames in order, each once.
 type lane struct {
-	frames     [][]byte
+	frames     [][]byte // nil where they are forgotten
 	checksum   uint32
 	duplicates int
 }
@@ -258,6 +259,9 @@ func (n *node) data(ctx context.Context, st *ServerStream) error {
 		case h.From <= uint64(len(l.frames)):
 			l.duplicates++
 		case h.From == uint64(len(l.frames))+1 && h.Previous == l.checksum:
+			if n.forget {
+				frame = nil
+			}
 			l.frames = append(l.frames, frame)
 			l.checksum = h.Checksum
 		default:
@@ -297,9 +301,28 @@ type source struct {
 	water    int64
 	sum      uint32
 	appended chan struct{}
+	room     chan struct{} // an acknowledgement came
 }
 
-func newSource(key StreamKey) *source { return &source{key: key, appended: make(chan struct{})} }
+func newSource(key StreamKey) *source {
+	return &source{key: key, appended: make(chan struct{}), room: make(chan struct{}, 1)}
+}
+
+func (s *source) inFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.frames) - int(s.acked)
+}
+
+// addForgetful adds a frame and forgets those that are acknowledged.
+func (s *source) addForgetful(p []byte) {
+	s.add(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := int(s.acked) - 1; i >= 0 && s.frames[i] != nil; i-- {
+		s.frames[i] = nil
+	}
+}
 
 func (s *source) add(payloads ...[]byte) {
 	s.mu.Lock()
@@ -336,6 +359,7 @@ func (s *source) Ack(upTo uint64, watermark int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.acked, s.water = max(s.acked, upTo), watermark
+	wake(s.room)
 	return nil
 }
 

@@ -106,6 +106,9 @@ func (s *Server) welcome(ctx context.Context, conn *quic.Conn) (*ServerSession, 
 	defer sio.abortWith(ctx)()
 	var start wire.StreamStart
 	if err := sio.message(&start, s.cfg.MaxMessageBytes, true); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: no Hello came", ErrTooSlow)
+		}
 		return nil, fmt.Errorf("agent %s: %w", id, err)
 	}
 	hello := start.GetHello()

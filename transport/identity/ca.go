@@ -81,16 +81,16 @@ const (
 
 // OpenCA reads the CA of a directory, or makes one there at first start.
 func OpenCA(dir string, now time.Time) (*CA, error) {
-	keyPEM, err := os.ReadFile(filepath.Join(dir, caKeyFile))
+	certPEM, err := os.ReadFile(filepath.Join(dir, caCertFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return createCA(dir, now)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open CA: %w", err)
 	}
-	certPEM, err := os.ReadFile(filepath.Join(dir, caCertFile))
+	keyPEM, err := os.ReadFile(filepath.Join(dir, caKeyFile))
 	if err != nil {
-		return nil, fmt.Errorf("open CA: %w", err)
+		return nil, fmt.Errorf("open CA: %w; restore the key from a backup: without it every agent has to join again", err)
 	}
 	ca, err := ParseCA(certPEM, keyPEM)
 	if err != nil {
@@ -100,11 +100,6 @@ func OpenCA(dir string, now time.Time) (*CA, error) {
 }
 
 func createCA(dir string, now time.Time) (*CA, error) {
-	if _, err := os.Stat(filepath.Join(dir, caCertFile)); err == nil {
-		if _, err := os.Stat(filepath.Join(dir, caKeyFile)); err == nil {
-			return nil, fmt.Errorf("open CA in %s: its key came while it was read; start again", dir)
-		}
-	}
 	ca, err := NewCA(now)
 	if err != nil {
 		return nil, err
@@ -116,11 +111,12 @@ func createCA(dir string, now time.Time) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The certificate first: a directory with a key is a whole one.
-	if err := writeFile(dir, caCertFile, certPEM, 0o644); err != nil {
+	// The key first: a directory with a certificate is a whole one, and a crash
+	// before that is a first start.
+	if err := writeFile(dir, caKeyFile, keyPEM, 0o600); err != nil {
 		return nil, err
 	}
-	if err := writeFile(dir, caKeyFile, keyPEM, 0o600); err != nil {
+	if err := writeFile(dir, caCertFile, certPEM, 0o644); err != nil {
 		return nil, err
 	}
 	return ca, nil
