@@ -406,6 +406,14 @@ func TestKeysOfForgottenWindowsAreDropped(t *testing.T) {
 			t.Fatalf("round %d: %d results, first %q, want %q", round, len(got), got[0], want)
 		}
 	}
+	// The last state of a key keeps it, though others of it go.
+	var rows []row
+	for i := range 3000 {
+		rows = append(rows, at(fmt.Sprintf("key-%d", i), 200))
+	}
+	mergeInto(t, f, delta(t, w, stringKey, rows...))
+	collect(t, f, 210, 210)
+	wantLines(t, collect(t, f, 220, 220), `210 220 "always": 1 1`)
 	if n := f.keys.len(); n > 2100 {
 		t.Errorf("%d keys are known with %d states", n, f.States())
 	}
