@@ -52,7 +52,9 @@ func (h *Host) rules() scan.Rules {
 
 // Load admits a module: it scans and compiles it, starts an instance, and reads
 // and checks the manifest. Errors wrap ErrRefused and say all that is wrong.
-// Compiling cannot be interrupted; the scan's limits keep it short.
+// Compiling cannot be interrupted; the scan's limits keep it short. It leaves garbage on
+// the heap (40 MB for a module of Go, 17 MB when it comes from the cache): who must stay
+// small calls debug.FreeOSMemory when all is loaded.
 func (h *Host) Load(ctx context.Context, module []byte) (*Module, error) {
 	m := &Module{host: h, sha256: sha256.Sum256(module)}
 	report, err := scan.Scan(module, h.rules())

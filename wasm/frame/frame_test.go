@@ -281,6 +281,29 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// Below a null stands zero, whatever stands there in the column, and what does not count in the
+// batch stays out of the guest's sight.
+func TestNothingShowsBelowNulls(t *testing.T) {
+	valid := batch.NewBitmap(2, true)
+	valid.Clear(0)
+	dict := batch.NewDict()
+	secret := dict.CodeString("secret")
+	for _, c := range []batch.Column{
+		{Type: batch.Bool, Bools: []bool{true, false}}, {Type: batch.Int, Ints: []int64{-1, 0}}, {Type: batch.Double, Doubles: []float64{math.NaN(), 0}},
+		{Type: batch.String, Codes: []uint32{secret, dict.CodeString("")}, Dict: dict}, {Type: batch.Bytes, Offsets: []uint32{0, 6, 6}, Data: []byte("secret")},
+	} {
+		c.Valid = valid
+		in := Input{Args: []batch.Column{c}, N: 2, Nullable: true}
+		got := make([]byte, in.Size())
+		in.Put(got)
+		for i, b := range got[HeaderBytes+DescriptorBytes+8:] {
+			if b != 0 {
+				t.Errorf("%v: byte %d after the bitmap is %#x", c.Type, i, b)
+			}
+		}
+	}
+}
+
 func TestConstantsUnfold(t *testing.T) {
 	for _, v := range cases() {
 		if len(v.Columns) != 1 {
