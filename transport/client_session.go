@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,9 +37,9 @@ type clientSession struct {
 func dial(ctx context.Context, addr string, listen func() (net.PacketConn, error), wait time.Duration,
 	connect func(context.Context, *quic.Transport, net.Addr) (*quic.Conn, error)) (conn *quic.Conn, release func(), err error) {
 	release = func() {}
-	ua, err := net.ResolveUDPAddr("udp", addr)
+	ua, err := resolve(ctx, addr, wait)
 	if err != nil {
-		return nil, release, fmt.Errorf("find the cloud node %s: %w; check its name and this machine's DNS", addr, err)
+		return nil, release, err
 	}
 	pc, err := listen()
 	if err != nil {
@@ -51,6 +54,32 @@ func dial(ctx context.Context, addr string, listen func() (net.PacketConn, error
 	defer cancel()
 	conn, err = connect(ctx, tr, ua)
 	return conn, release, err
+}
+
+// resolve finds the address of a node. Of several, one by chance: agents
+// spread over the nodes behind a name. IPv4 goes first, as gateways' IPv6 is more often broken.
+func resolve(ctx context.Context, addr string, wait time.Duration) (*net.UDPAddr, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
+	if err != nil {
+		return nil, fmt.Errorf("cloud node %s: %w", addr, err)
+	}
+	if host == "" {
+		return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(ips) == 0 {
+		return nil, fmt.Errorf("find the cloud node %s: %w; check its name and this machine's DNS", addr, err)
+	}
+	if four := slices.DeleteFunc(slices.Clone(ips), func(ip netip.Addr) bool { return !ip.Unmap().Is4() }); len(four) > 0 {
+		ips = four
+	}
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(ips[rand.N(len(ips))].Unmap(), uint16(port))), nil
 }
 
 // runSession runs one session to its end and returns why it ended.

@@ -63,5 +63,4 @@ func unpack(dst []uint64, src []byte, width uint) {
 
 func width(v uint64) uint { return uint(bits.Len64(v)) }
 
-func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
