@@ -95,6 +95,9 @@ func (db *DB) open(ctx context.Context, path string) error {
 	if _, err := db.writer.conn.ExecContext(ctx, createMeta); err != nil {
 		return err
 	}
+	if _, err := db.query(ctx, "SELECT 1", QueryLimits{}.withDefaults()); err != nil {
+		return fmt.Errorf("a first query: %w", err)
+	}
 	return syncDir(filepath.Dir(path))
 }
 

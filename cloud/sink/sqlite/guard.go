@@ -5,8 +5,12 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
+	"time"
 
+	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 )
@@ -58,6 +62,56 @@ func readable(table string) bool {
 		return false
 	}
 	return true
+}
+
+// handle gives SQLite's handle of a connection. The driver interrupts a
+// statement only until its first row and has no call to interrupt it later, so the handle is read
+// from the driver's connection. Open fails if a version of the driver keeps it elsewhere.
+func handle(c *sql.Conn) (db uintptr, err error) {
+	err = c.Raw(func(driverConn any) error {
+		v := reflect.ValueOf(driverConn)
+		if v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct {
+			if f := v.Elem().FieldByName("db"); f.IsValid() && f.Kind() == reflect.Uintptr && f.Uint() != 0 {
+				db = uintptr(f.Uint())
+				return nil
+			}
+		}
+		return fmt.Errorf("BUG: the driver's connection %T has no field db with the handle", driverConn)
+	})
+	return db, err
+}
+
+// interruptEvery repeats the interrupt: SQLite forgets one that comes just before a statement begins.
+const interruptEvery = 10 * time.Millisecond
+
+// interruptOnDone interrupts what runs on the connection from ctx's end on, until stop is called. The
+// connection must not be given back before.
+func interruptOnDone(ctx context.Context, db uintptr) (stop func()) {
+	finished, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-ctx.Done():
+		case <-finished:
+			return
+		}
+		tls := libc.NewTLS() // the statement runs on the connection's own
+		defer tls.Close()
+		tick := time.NewTicker(interruptEvery)
+		defer tick.Stop()
+		for {
+			lib.Xsqlite3_interrupt(tls, db)
+			select {
+			case <-finished:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() {
+		close(finished)
+		<-ended
+	}
 }
 
 // functions lists what queries may call. Not there: what makes large values

@@ -73,6 +73,11 @@ func (db *DB) query(ctx context.Context, query string, lim QueryLimits) (res *Re
 	if err := limit(c); err != nil {
 		return nil, err
 	}
+	conn, err := handle(c)
+	if err != nil {
+		return nil, err
+	}
+	defer interruptOnDone(ctx, conn)()
 	rows, err := c.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -136,6 +141,10 @@ func shown(v any, boolean bool) any {
 			return "Infinity"
 		case math.IsInf(v, -1):
 			return "-Infinity"
+		}
+	case []byte:
+		if v == nil { // the driver's form of an empty one
+			return []byte{}
 		}
 	}
 	return v

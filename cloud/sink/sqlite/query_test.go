@@ -61,7 +61,7 @@ func TestQueriesThatAreRefused(t *testing.T) {
 		"SELECT readfile('/etc/passwd')", "SELECT writefile('x', 'y')", "SELECT sqlite_version()", "SELECT * FROM generate_series(1, 10)",
 		"SELECT printf('%.*c', 1000000000, 'x')", "SELECT replace(printf('%.*c', 100000, 'x'), 'x', printf('%.*c', 100000, 'y'))",
 		"SELECT \"no such column\" FROM climate_10s", "SELECT ?", "SELECT 'unfinished", "SELECT /* unfinished", "SELEC 1",
-		"SELECT " + strings.Repeat("(", 2000) + "1" + strings.Repeat(")", 2000),
+		"SELECT 1" + strings.Repeat(" + 1", 2000),
 		"SELECT 1" + strings.Repeat(" UNION SELECT 1", 1000),
 		"SELECT 1" + strings.Repeat(", 1", 300),
 		"SELECT 1 " + strings.Repeat(" ", 100_000),

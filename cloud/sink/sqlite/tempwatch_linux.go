@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ func tempBytes() int64 {
 	var n int64
 	for _, fd := range fds {
 		name, err := os.Readlink(dir + fd.Name())
-		if err != nil || !strings.Contains(name, "/etilqs_") {
+		if err != nil || !tempName(name) {
 			continue
 		}
 		if info, err := os.Stat(dir + fd.Name()); err == nil {
@@ -24,4 +25,12 @@ func tempBytes() int64 {
 		}
 	}
 	return n
+}
+
+// tempName tells whether an open file is one of SQLite's temporary files: made without a name, which
+// Linux shows as # and a number, or with SQLite's prefix, and removed at once.
+func tempName(name string) bool {
+	name, deleted := strings.CutSuffix(name, " (deleted)")
+	base := filepath.Base(name)
+	return deleted && (strings.HasPrefix(base, "#") || strings.HasPrefix(base, "etilqs_"))
 }
