@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/leatio/leat/checkpoint/vfs"
@@ -107,5 +108,21 @@ func payload(stream string, seq uint64, n int) string {
 
 func crashed(t *testing.T) (string, *crashfs.FS) {
 	t.Helper()
-	return t.TempDir(), &crashfs.FS{}
+	return fastDir(t), &crashfs.FS{}
+}
+
+// fastDir is a directory in memory where there is one, for tests in which only
+// the segments, on a crashfs, lose power.
+func fastDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "checkpoint")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

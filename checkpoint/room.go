@@ -99,6 +99,9 @@ func (s *Store) empty(seg *segment) (bool, error) {
 		return false, nil
 	}
 	records := s.liveIn(seg)
+	if len(records) != seg.live || seg.live == 0 {
+		panic("BUG: checkpoint: a segment's live records are miscounted")
+	}
 	for i := range records {
 		r := &records[i]
 		data, err := s.readRecord(r.stream, r.kind, r.seq, r.loc)

@@ -90,6 +90,13 @@ func (f *FS) Ops() int {
 	return f.ops
 }
 
+// Bytes is the sum of the files' sizes.
+func (f *FS) Bytes() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return int(f.size())
+}
+
 // SetCapacity bounds the sum of the files' sizes; writes beyond it give ENOSPC.
 func (f *FS) SetCapacity(n int64) {
 	f.mu.Lock()
