@@ -83,7 +83,7 @@ func (c *compiler) compile() *plan.Plan {
 	if root == nil {
 		return nil
 	}
-	f := c.read(root, fileKeys(), 0)
+	f := c.read(root, fileKeys())
 	if f == nil {
 		return nil
 	}

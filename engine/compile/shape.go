@@ -127,9 +127,10 @@ func (v *value) numberOr(def float64) float64 {
 	return v.number
 }
 
-// read checks a node against its shape. It gives nil after telling what is wrong.
-func (c *compiler) read(n *yaml.Node, s *shape, depth int) *value {
-	if n = c.resolve(n, depth); n == nil {
+// read checks a node against its shape. It gives nil after telling what is
+// wrong. No shape holds itself, so it goes no deeper than the table of keys.
+func (c *compiler) read(n *yaml.Node, s *shape) *value {
+	if n = c.resolve(n); n == nil {
 		return nil
 	}
 	if s.kind == kindAny {
@@ -138,13 +139,13 @@ func (c *compiler) read(n *yaml.Node, s *shape, depth int) *value {
 			c.at(n, "this is "+describe(n), s.expects())
 			return nil
 		}
-		return c.read(n, alt, depth)
+		return c.read(n, alt)
 	}
 	switch s.kind {
 	case kindList:
-		return c.readList(n, s, depth)
+		return c.readList(n, s)
 	case kindMap, kindObject:
-		return c.readMapping(n, s, depth)
+		return c.readMapping(n, s)
 	}
 	if n.Kind != yaml.ScalarNode || isNull(n) {
 		c.at(n, "this is "+describe(n), s.expects())
@@ -162,7 +163,7 @@ func (c *compiler) read(n *yaml.Node, s *shape, depth int) *value {
 }
 
 // resolve follows aliases and counts what is visited.
-func (c *compiler) resolve(n *yaml.Node, depth int) *yaml.Node {
+func (c *compiler) resolve(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias // never an alias itself
 	}
@@ -175,28 +176,27 @@ func (c *compiler) resolve(n *yaml.Node, depth int) *yaml.Node {
 		}
 		return nil
 	}
-	if depth > maxDepth {
-		c.at(n, "values are nested too deeply here", fmt.Sprintf("at most %d levels", maxDepth))
-		return nil
-	}
 	return n
 }
 
-func (c *compiler) readList(n *yaml.Node, s *shape, depth int) *value {
+func (c *compiler) readList(n *yaml.Node, s *shape) *value {
 	if n.Kind != yaml.SequenceNode {
 		c.at(n, "this is "+describe(n), s.expects())
 		return nil
 	}
 	v := &value{node: n, kind: s.kind}
 	for _, item := range n.Content {
-		if e := c.read(item, s.elem, depth+1); e != nil {
+		if c.overfull {
+			break
+		}
+		if e := c.read(item, s.elem); e != nil {
 			v.list = append(v.list, e)
 		}
 	}
 	return v
 }
 
-func (c *compiler) readMapping(n *yaml.Node, s *shape, depth int) *value {
+func (c *compiler) readMapping(n *yaml.Node, s *shape) *value {
 	v := &value{node: n, kind: s.kind}
 	if isNull(n) && s.kind == kindObject && !s.needsKeys() {
 		return v
@@ -207,7 +207,7 @@ func (c *compiler) readMapping(n *yaml.Node, s *shape, depth int) *value {
 	}
 	seen := make(map[string]bool, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k := c.resolve(n.Content[i], depth)
+		k := c.resolve(n.Content[i])
 		if k == nil {
 			return v
 		}
@@ -226,7 +226,7 @@ func (c *compiler) readMapping(n *yaml.Node, s *shape, depth int) *value {
 			continue
 		}
 		seen[k.Value] = true
-		v.entries = append(v.entries, entry{key: k, value: c.read(n.Content[i+1], elem, depth+1)})
+		v.entries = append(v.entries, entry{key: k, value: c.read(n.Content[i+1], elem)})
 	}
 	if s.kind == kindObject {
 		c.missing(v, s)

@@ -120,7 +120,7 @@ func TestDurations(t *testing.T) {
 func TestNearest(t *testing.T) {
 	keys := []string{"where", "select", "add", "drop", "window"}
 	for name, want := range map[string]string{
-		"wher": "where", "Where": "where", "windwo": "window", "selct": "select", "ad": "add", "x": "", "filter": "", "": "",
+		"wher": "where", "Where": "where", "windwo": "window", "selct": "select", "dorp": "drop", "ad": "add", "x": "", "filter": "", "": "",
 	} {
 		if got := nearest(name, keys); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)

@@ -17,7 +17,6 @@ import (
 // or time than its size warrants.
 const (
 	maxFileBytes = 1 << 20
-	maxDepth     = 32     // nesting of lists and mappings
 	maxNodes     = 20_000 // values in all, aliases counted as often as they are used; maxTextBytes bounds their texts
 	maxTextBytes = 2 << 20
 	maxMistakes  = 200 // told in one run

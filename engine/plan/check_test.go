@@ -89,6 +89,20 @@ func wide(n int) *Expr {
 	return &Expr{Type: uint32(batch.Bool), Kind: &Expr_Call{Call: &Call{Op: "and", Args: slices.Repeat([]*Expr{deep(0)}, n)}}}
 }
 
+// crowd repeats the first node of the edge, with a large condition each.
+func crowd(p *Plan, n int) {
+	rest := slices.Clone(p.Edge.Nodes[1:])
+	p.Edge.Nodes = p.Edge.Nodes[:1]
+	where(p).Condition = wide(MaxExprNodes - 2)
+	for range n {
+		p.Edge.Nodes = append(p.Edge.Nodes, &Node{Schema: p.Edge.Nodes[0].Schema, Op: p.Edge.Nodes[0].Op})
+	}
+	p.Edge.Nodes = append(p.Edge.Nodes, rest...)
+	for i, node := range p.Edge.Nodes {
+		node.Id, node.Input = uint32(i), int32(i)-1
+	}
+}
+
 func TestCheckRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		damage func(p *Plan)
@@ -145,6 +159,7 @@ func TestCheckRefuses(t *testing.T) {
 		"expression type":          {func(p *Plan) { where(p).Condition.GetCall().Args[0].Type = 9 }, "unknown type"},
 		"expression depth":         {func(p *Plan) { where(p).Condition = deep(MaxExprDepth + 1) }, "too deep"},
 		"expression size":          {func(p *Plan) { where(p).Condition = wide(MaxExprNodes) }, "too large"},
+		"expressions together":     {func(p *Plan) { crowd(p, 80) }, "too large"},
 		"literal type":             {func(p *Plan) { e := deep(0); e.Type = 2; where(p).Condition = e }, "literal"},
 		"literal empty":            {func(p *Plan) { where(p).Condition = &Expr{Type: 1, Kind: &Expr_Literal{}} }, "literal"},
 		"call name":                {func(p *Plan) { where(p).Condition.GetCall().Op = "" }, "no name"},
