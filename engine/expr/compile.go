@@ -115,7 +115,7 @@ func (c *compiler) call(k *plan.Call, t batch.Type, depth int) (node, error) {
 		args[i], types[i] = n, batch.Type(a.Type)
 	}
 	if name, ok := strings.CutPrefix(k.Op, UDFPrefix); ok {
-		return c.udf(name, t, args)
+		return c.udf(name, t, types, args)
 	}
 	have, err := ResultType(k.Op, types, t)
 	if err != nil {
@@ -127,13 +127,19 @@ func (c *compiler) call(k *plan.Call, t batch.Type, depth int) (node, error) {
 	return build(k.Op, t, types, args)
 }
 
-func (c *compiler) udf(name string, t batch.Type, args []node) (node, error) {
+func (c *compiler) udf(name string, t batch.Type, types []batch.Type, args []node) (node, error) {
 	if c.fns == nil {
 		return nil, invalid("there are no user-defined functions here, %q is called", name)
 	}
 	fn, err := c.fns.Scalar(name)
 	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", name, err)
+	}
+	if typed, ok := fn.(Typed); ok {
+		want, result := typed.Signature()
+		if !slices.Equal(types, want) || t != result {
+			return nil, invalid("function %s takes %v and gives %s, it is called with %v for %s", name, want, result, types, t)
+		}
 	}
 	return &udf{name: name, typ: t, fn: fn, args: args}, nil
 }

@@ -17,6 +17,14 @@ type Scalar interface {
 	Call(eventTime int64, args []batch.Column, rows int, out *batch.Column) ([]RowError, error)
 }
 
+// Typed is a Scalar that says which arguments it takes and what it gives.
+// Compile refuses a plan that calls it otherwise; a Scalar that is not Typed
+// must bear any arguments.
+type Typed interface {
+	Scalar
+	Signature() (args []batch.Type, result batch.Type)
+}
+
 // Functions finds user-defined functions by the name that stands in the plan
 // after "udf:".
 type Functions interface {

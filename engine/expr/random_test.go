@@ -252,6 +252,10 @@ func (g grower) anyType(t batch.Type, depth int) *plan.Expr {
 // half is the UDF of the tests: x / 2; it fails sevens.
 type half struct{ t *testing.T }
 
+func (h half) Signature() ([]batch.Type, batch.Type) {
+	return []batch.Type{batch.Double}, batch.Double
+}
+
 func (h half) Call(_ int64, args []batch.Column, rows int, out *batch.Column) ([]RowError, error) {
 	var failed []RowError
 	for i := range rows {

@@ -178,3 +178,28 @@ func TestUnusableUDF(t *testing.T) {
 		}
 	}
 }
+
+// Found by fuzzing: a plan called a function without its argument.
+func TestUDFArgumentsAreChecked(t *testing.T) {
+	in := batch.Schema{{Name: "x", Type: batch.Double}, {Name: "i", Type: batch.Int}}
+	x := &plan.Expr{Type: uint32(batch.Double), Kind: &plan.Expr_Column{}}
+	i := &plan.Expr{Type: uint32(batch.Int), Kind: &plan.Expr_Column{Column: 1}}
+	halve := func(t batch.Type, args ...*plan.Expr) *plan.Expr {
+		e := udfCall(t, args...)
+		e.GetCall().Op = "udf:half"
+		return e
+	}
+	if _, err := Compile(halve(batch.Double, x), in, testFunctions{t}); err != nil {
+		t.Error(err)
+	}
+	for _, e := range []*plan.Expr{halve(batch.Double), halve(batch.Double, i), halve(batch.Double, x, x), halve(batch.Int, x)} {
+		if _, err := Compile(e, in, testFunctions{t}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "takes [double] and gives double") {
+			t.Errorf("%v: %v", e, err)
+		}
+	}
+	e := halve(batch.Double, x)
+	e.GetCall().Op = "udf:none"
+	if _, err := Compile(e, in, testFunctions{t}); !errors.Is(err, errNoFunction) {
+		t.Error(err)
+	}
+}
