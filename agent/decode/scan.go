@@ -38,26 +38,25 @@ func specials(w uint64) uint64 {
 // plainString gives the index of the quote that ends the string whose first
 // byte is p[i]. The string is valid UTF-8 without escapes.
 func plainString(p []byte, i int) int {
-	for start := i; ; {
-		for ; i+8 <= len(p); i += 8 {
-			if s := specials(binary.LittleEndian.Uint64(p[i:])); s != 0 {
-				i += bits.TrailingZeros64(s) >> 3
-				break
-			}
+	start := i
+	for ; i+8 <= len(p); i += 8 {
+		if s := specials(binary.LittleEndian.Uint64(p[i:])); s != 0 {
+			i += bits.TrailingZeros64(s) >> 3
+			break
 		}
-		for i < len(p) && p[i] >= ' ' && p[i] != '"' && p[i] != '\\' && p[i] < utf8.RuneSelf {
-			i++
-		}
-		switch {
-		case i == len(p):
-			return -1
-		case p[i] == '"':
-			return i
-		case p[i] < utf8.RuneSelf:
-			return -1
-		}
-		return plainUTF8(p, start, i)
 	}
+	for i < len(p) && p[i] >= ' ' && p[i] != '"' && p[i] != '\\' && p[i] < utf8.RuneSelf {
+		i++
+	}
+	switch {
+	case i == len(p):
+		return -1
+	case p[i] == '"':
+		return i
+	case p[i] < utf8.RuneSelf:
+		return -1
+	}
+	return plainUTF8(p, start, i)
 }
 
 // plainUTF8 is plainString once a byte beyond ASCII was met at p[i].

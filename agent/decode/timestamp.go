@@ -19,7 +19,7 @@ func parseRFC3339(s []byte) (micros int64, ok bool) {
 	hour, ok4 := twoDigits(s[11:])
 	minute, ok5 := twoDigits(s[14:])
 	second, ok6 := twoDigits(s[17:])
-	if !(ok0 && ok1 && ok2 && ok3 && ok4 && ok5 && ok6) {
+	if !ok0 || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
 		return 0, false
 	}
 	year += 100 * century

@@ -15,10 +15,7 @@ func (s *Source) Take(c *source.Chunk, most int) {
 		s.free <- b
 	}
 	s.used = s.used[:0]
-	for {
-		if s.current == nil && !s.next(c) {
-			break
-		}
+	for s.current != nil || s.next(c) {
 		if len(c.Messages) >= most || len(s.used) == takeBlocks {
 			break
 		}

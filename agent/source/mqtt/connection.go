@@ -52,7 +52,7 @@ func (s *Source) connection(ctx context.Context) error {
 	defer client.Disconnect(uint(2 * time.Second / time.Millisecond))
 	defer cancel()
 	present := connecting.SessionPresent()
-	if err := c.begin(present); err != nil {
+	if err := c.begin(client, present); err != nil {
 		return err
 	}
 	if err := c.subscribe(client, present); err != nil {
@@ -112,7 +112,7 @@ func (c *connection) dial() (net.Conn, error) {
 }
 
 // begin tells the session of the connection, and when the broker has forgotten the session waits until the agent has, too.
-func (c *connection) begin(present bool) error {
+func (c *connection) begin(client paho.Client, present bool) error {
 	s := c.s
 	s.mu.Lock()
 	if s.session.connect(present) {
@@ -120,6 +120,10 @@ func (c *connection) begin(present bool) error {
 	}
 	cleared := s.cleared // perhaps of an earlier connection that did not live to see it
 	s.acks = s.acks[:0]
+	s.link = link{conn: s.session.conn, barrier: func() (<-chan struct{}, func() error) {
+		token := client.Unsubscribe(barrierTopic)
+		return token.Done(), token.Error
+	}}
 	if !present {
 		s.topics = nil
 	}
@@ -197,7 +201,7 @@ func (c *connection) await(token paho.Token, what string) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	c.s.mu.Lock()
-	c.s.session.barrier = true
+	c.s.session.answered = true
 	c.s.mu.Unlock()
 	return nil
 }
@@ -215,17 +219,18 @@ func (c *connection) message(_ paho.Client, m paho.Message) {
 		Topic: m.Topic(), Payload: m.Payload(), ReceivedMicros: s.cfg.Now().UnixMicro(), Oversized: c.tap.Load().shortened(c.count),
 	}}
 	if m.Qos() > 0 {
-		v := deliver
+		h := hash(m)
 		s.mu.Lock()
-		it.entry, v = s.session.arrive(m.MessageID(), m.Duplicate(), hash(m), m.Ack)
+		e, v := s.session.arrive(m.MessageID(), m.Duplicate(), h, m.Ack)
 		if v == ackNow {
-			s.queueAck(it.entry)
+			s.queueAck(e)
 		}
 		s.mu.Unlock()
 		if v != deliver {
 			s.redelivered.Add(1)
 			return
 		}
+		it.entry = e
 	}
 	c.enqueue(it)
 }

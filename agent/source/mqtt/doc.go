@@ -32,17 +32,19 @@
 //
 //	R1 reuse    a PUBLISH with its packet id arrives that is not its redelivery: without DUP, or with other content.
 //	            The broker gives an id to a new message only after it got the PUBACK of the old.
-//	R2 window   8,192 new QoS 1 messages arrived since its PUBACK was sent. Acknowledgements go out in order, so a broker that
-//	            still waited for this one would have as many in flight; brokers allow 20 (mosquitto) to a few thousand.
+//	R2 confirm  the broker answered a request that was sent after its PUBACK on the same connection, and so has processed
+//	            the PUBACK. After 1,024 acknowledgements the source sends such a barrier: an UNSUBSCRIBE from a topic that it
+//	            never subscribes to. (A count of messages would not do: mosquitto 2.0.11 keeps far more than its 20 in flight once some
+//	            are acknowledged late.)
 //	R3 settled  a connection on which it was not redelivered brought 16 new messages after the broker answered a request
 //	            of that connection. Brokers redeliver before they do either. (An entry that is still pending stays.)
 //	R4 session  the broker has no session (session present = 0). All entries end; what it sends counts anew.
 //
-// The rules make a wrong guess need this: a broker gives a packet id again within the last 8,192 messages, and the
-// first copy of that message is lost with a connection, and its bytes equal those of the old one. Brokers that number messages in
-// sequence for as long as the session lives (mosquitto does) reuse an id after 65,535. A broker that
-// begins again at 1 with each connection (mochi, the one inside `leat up`) can, if several connections in a row break
-// before they settle.
+// So a guess can only be wrong when a broker gives a packet id again while the PUBACK of the old message is not confirmed,
+// and the first copy of the new message is lost with a connection, and its bytes equal those of the old one.
+// Brokers that number messages in sequence for as long as the session lives (mosquitto does) reuse an id after
+// 65,535 messages; a little over 1,024 wait for a confirmation. A broker that begins again at 1 with each connection
+// (mochi, the one inside `leat up`) can, if several connections in a row break before they settle.
 //
 // # What is stored
 //

@@ -22,7 +22,7 @@ func explain(err error, at endpoint, cfg Config) string {
 	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword):
 		return "user name or password refused: correct source.mqtt.username and password"
 	case errors.Is(err, packets.ErrorRefusedNotAuthorised):
-		return fmt.Sprintf("client %q is not authorised: set source.mqtt.username and password, or allow it in the broker's configuration", cfg.ClientID)
+		return fmt.Sprintf("user %q with client id %q is not authorised: correct source.mqtt.username and password, or allow them in the broker's configuration", cfg.Username, cfg.ClientID)
 	case errors.Is(err, packets.ErrorRefusedIDRejected):
 		return fmt.Sprintf("client id %q refused: correct source.mqtt.client_id", cfg.ClientID)
 	case errors.Is(err, packets.ErrorRefusedServerUnavailable):

@@ -33,6 +33,7 @@ type Source struct {
 	queue      []item // waits for Take
 	queueBytes int
 	acks       []pendingAck
+	link       link
 	clearing   bool          // the next chunk deletes what is stored, messages or not
 	cleared    chan struct{} // closed by that chunk's Done; nil = nothing to wait for
 	topics     []byte        // stored form of what the session is subscribed to
@@ -52,8 +53,15 @@ func (i *item) bytes() int { return len(i.message.Payload) + len(i.message.Topic
 
 // pendingAck is a PUBACK to send, on one connection only.
 type pendingAck struct {
-	conn uint64
-	ack  func()
+	conn  uint64
+	entry *entry
+	ack   func()
+}
+
+// link is what the acker needs of the present connection.
+type link struct {
+	conn    uint64
+	barrier func() (answer <-chan struct{}, failed func() error)
 }
 
 // New returns a source; store may be nil for one that starts without memory.
@@ -176,31 +184,8 @@ func (s *Source) done(entries []*entry, cleared chan struct{}) {
 
 // queueAck hands an entry's PUBACK to the acker; s.mu is held.
 func (s *Source) queueAck(e *entry) {
-	s.acks = append(s.acks, pendingAck{s.session.conn, e.ack})
+	s.acks = append(s.acks, pendingAck{s.session.conn, e, e.ack})
 	signal(s.ackWake)
-}
-
-// sendAcks sends the acknowledgements in order. It is a goroutine of its own, as paho's
-// Ack waits for the write.
-func (s *Source) sendAcks(stop <-chan struct{}) {
-	var batch []pendingAck
-	for {
-		select {
-		case <-stop:
-			return
-		case <-s.ackWake:
-		}
-		s.mu.Lock()
-		batch, s.acks = s.acks, batch[:0]
-		conn := s.session.conn
-		s.mu.Unlock()
-		for i := range batch {
-			if batch[i].conn == conn { // else the broker sends the message again on the new connection
-				batch[i].ack()
-			}
-		}
-		clear(batch)
-	}
 }
 
 func signal(c chan struct{}) {

@@ -10,8 +10,8 @@ import (
 
 // Bounds of the rules in the package comment.
 const (
-	ackWindow   = 8192 // R2
-	settleAfter = 16   // R3; more than paho holds between its reader and our callback
+	confirmEvery = 1024 // R2: acknowledgements between two barriers
+	settleAfter  = 16   // R3: more than paho holds between its reader and our callback
 )
 
 // verdict is what becomes of a PUBLISH.
@@ -30,7 +30,6 @@ type entry struct {
 	committed bool
 	ended     bool
 	conn      uint64  // the last connection that brought it; 0 = it was read from the store
-	mark      uint64  // arrivals when its PUBACK was sent last
 	record    *record // nil until it is taken
 	ack       func()  // of the newest copy
 }
@@ -41,25 +40,18 @@ type record struct {
 	live int // entries that have not ended
 }
 
-// aged is an entry in the order of its marks.
-type aged struct {
-	entry *entry
-	mark  uint64
-}
-
 // session is the state machine of the package comment. It does no I/O; its
 // owner guards it.
 type session struct {
-	entries  map[uint16]*entry
-	arrivals uint64 // QoS 1 messages without DUP
-	byAge    []aged
-	records  map[uint64]*record
-	next     uint64   // number of the next record
-	deletes  []uint64 // records to delete with the next chunk
+	entries map[uint16]*entry
+	records map[uint64]*record
+	next    uint64   // number of the next record
+	deletes []uint64 // records to delete with the next chunk
 
-	conn    uint64 // number of the connection
-	barrier bool   // the broker answered a request of this connection
-	settled int    // arrivals since
+	conn     uint64   // number of the connection
+	answered bool     // the broker answered a request of this connection
+	settled  int      // QoS 1 messages without DUP since
+	acked    []*entry // acknowledged on this connection, in order, and not known to be processed
 }
 
 func newSession() *session {
@@ -67,16 +59,17 @@ func newSession() *session {
 }
 
 // connect begins a connection. It tells whether the stored entries must be deleted before anything is subscribed.
-func (s *session) connect(present bool) (clear bool) {
+func (s *session) connect(present bool) (mustClear bool) {
 	s.conn++
-	s.barrier, s.settled = false, 0
+	s.answered, s.settled = false, 0
+	clear(s.acked)
+	s.acked = s.acked[:0]
 	if present {
 		return false
 	}
 	for _, e := range s.entries {
 		s.end(e)
 	}
-	s.byAge = nil
 	return len(s.deletes) > 0
 }
 
@@ -88,7 +81,6 @@ func (s *session) arrive(id uint16, dup bool, hash uint64, ack func()) (*entry, 
 		if !old.committed {
 			return old, hold
 		}
-		s.age(old)
 		return old, ackNow
 	}
 	if old != nil {
@@ -97,9 +89,7 @@ func (s *session) arrive(id uint16, dup bool, hash uint64, ack func()) (*entry, 
 	e := &entry{id: id, hash: hash, conn: s.conn, ack: ack}
 	s.entries[id] = e
 	if !dup {
-		s.arrivals++
 		s.settle()
-		s.expire()
 	}
 	return e, deliver
 }
@@ -140,7 +130,6 @@ func (s *session) commit(entries []*entry, ack func(*entry)) {
 			continue
 		}
 		e.committed = true
-		s.age(e)
 		if e.conn == s.conn {
 			ack(e)
 		}
@@ -164,27 +153,27 @@ func (s *session) end(e *entry) {
 	}
 }
 
-// age starts an entry's window.
-func (s *session) age(e *entry) {
-	e.mark = s.arrivals
-	s.byAge = append(s.byAge, aged{e, e.mark})
+// sent notes that an entry's PUBACK was written to a connection.
+func (s *session) sent(e *entry, conn uint64) {
+	if conn == s.conn && !e.ended {
+		s.acked = append(s.acked, e)
+	}
 }
 
-// expire applies R2.
-func (s *session) expire() {
-	n := 0
-	for ; n < len(s.byAge) && s.arrivals-s.byAge[n].mark > ackWindow; n++ {
-		if a := s.byAge[n]; a.entry.mark == a.mark {
-			s.end(a.entry)
-		}
+// confirm applies R2: the broker answered what was sent after the first n
+// PUBACKs of s.acked.
+func (s *session) confirm(n int) {
+	for _, e := range s.acked[:n] {
+		s.end(e)
 	}
-	clear(s.byAge[:n])
-	s.byAge = s.byAge[n:]
+	rest := copy(s.acked, s.acked[n:])
+	clear(s.acked[rest:])
+	s.acked = s.acked[:rest]
 }
 
 // settle applies R3 at an arrival.
 func (s *session) settle() {
-	if !s.barrier || s.settled >= settleAfter {
+	if !s.answered || s.settled >= settleAfter {
 		return
 	}
 	if s.settled++; s.settled < settleAfter {
@@ -228,7 +217,6 @@ func (s *session) load(store source.Store, prefix string) error {
 			}
 			r.live++
 			s.entries[e.id] = e
-			s.age(e)
 		}
 		if r.live--; r.live == 0 {
 			delete(s.records, seq)
