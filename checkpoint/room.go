@@ -1,12 +1,6 @@
 package checkpoint
 
-import (
-	"errors"
-	"iter"
-	"maps"
-)
-
-func keys(m map[uint32]int64) iter.Seq[uint32] { return maps.Keys(m) }
+import "errors"
 
 func (s *Store) used() int64 {
 	s.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -324,7 +325,7 @@ func (s *Store) publish() {
 
 func (s *Store) publishSizes() {
 	sizes := s.out.sizes()
-	for _, n := range slices.Sorted(keys(sizes)) {
+	for _, n := range slices.Sorted(maps.Keys(sizes)) {
 		if seg := s.segments.byNumber[n]; seg != nil {
 			s.segments.size += sizes[n] - seg.size
 			seg.size = sizes[n]
