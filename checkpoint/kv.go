@@ -13,6 +13,7 @@ import (
 
 	"github.com/leatio/leat/checkpoint/vfs"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -76,7 +77,7 @@ func openKV(dir string) (k kv, m meta, notes []string, err error) {
 		return k, m, nil, err
 	}
 	db, err := bbolt.Open(name, 0o600, dbOptions())
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return k, m, nil, fmt.Errorf("%w: another program has %s open; stop it", ErrLocked, name)
 	}
 	if err != nil {
