@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -96,7 +95,7 @@ func (a *Agent) identity(ctx context.Context) (*identity.Agent, error) {
 	if err == nil {
 		return id, nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, identity.ErrNoIdentity) {
 		return nil, err
 	}
 	if a.cfg.Token == "" {

@@ -271,7 +271,9 @@ func (p *pipeline) process(c *source.Chunk) error {
 	})
 	p.totals.Rows += uint64(p.rows.N)
 	for i := range c.Messages {
-		p.totals.Messages++
+		if !c.Messages[i].Header {
+			p.totals.Messages++
+		}
 		p.totals.RawBytes += uint64(len(c.Messages[i].Payload))
 	}
 	return p.edge.Process(p.rows, p.now())

@@ -25,6 +25,7 @@ type CloudConfig struct {
 // Cloud runs the cloud fragment of a plan over what arrives at its ports.
 type Cloud struct {
 	plan    *plan.Plan
+	env     *rowEnv
 	tree    *tree
 	ports   [][]int // nodes that read each port
 	windows []*cloudWindow
@@ -33,9 +34,8 @@ type Cloud struct {
 
 // NewCloud prepares the cloud fragment of a checked plan.
 func NewCloud(p *plan.Plan, cfg CloudConfig) (*Cloud, error) {
-	c := &Cloud{plan: p, ports: make([][]int, len(p.Ports))}
-	env := &rowEnv{functions: cfg.Functions, reject: cfg.Reject}
-	t, err := build(p.Cloud, nil, env, func(n *plan.Node, in batch.Schema) (operator, error) {
+	c := &Cloud{plan: p, ports: make([][]int, len(p.Ports)), env: &rowEnv{functions: cfg.Functions, reject: cfg.Reject}}
+	t, err := build(p.Cloud, nil, c.env, func(n *plan.Node, in batch.Schema) (operator, error) {
 		switch op := n.Op.(type) {
 		case *plan.Node_PortIn:
 			if int(op.PortIn.Port) >= len(c.ports) {
@@ -52,7 +52,7 @@ func NewCloud(p *plan.Plan, cfg CloudConfig) (*Cloud, error) {
 			if err != nil {
 				return nil, err
 			}
-			w := &cloudWindow{node: int(n.Id), final: f, schema: schema, late: op.FinalWindow.AllowedLatenessMicros}
+			w := &cloudWindow{node: int(n.Id), final: f, schema: schema}
 			c.windows = append(c.windows, w)
 			return w, nil
 		case *plan.Node_Sink:
@@ -87,7 +87,6 @@ type cloudWindow struct {
 	node   int
 	final  *window.Final
 	schema batch.Schema // of snapshots
-	late   int64
 	snap   *batch.Batch
 }
 
@@ -104,6 +103,7 @@ func (c *Cloud) Apply(port uint32, b *batch.Batch) error {
 // Advance fires windows up to the watermark fire, and forgets those that no
 // source can change any more, up to the watermark keep (keep <= fire).
 func (c *Cloud) Advance(fire, keep int64) error {
+	c.env.eventTime = fire
 	for _, w := range c.windows {
 		err := w.final.Advance(fire, keep, func(b *batch.Batch) error {
 			c.fired += int64(b.Len())
@@ -155,6 +155,13 @@ func (c *Cloud) Restore(section uint32, b *batch.Batch) error {
 		return fmt.Errorf("checkpoint names section %d of %d", section, len(c.windows))
 	}
 	return c.windows[section].final.Restore(b)
+}
+
+// Resume sets the watermarks that were stored with the snapshot, after the last Restore.
+func (c *Cloud) Resume(fire, keep int64) {
+	for _, w := range c.windows {
+		w.final.Resume(fire, keep)
+	}
 }
 
 // SnapshotSchema is the schema of a section, or nil where there is none.

@@ -90,6 +90,7 @@ func (e *Edge) portOut(n *plan.Node, k int, in batch.Schema) (operator, error) {
 func (e *Edge) Process(b *batch.Batch, now int64) error {
 	if e.time != nil {
 		b = e.time.observe(b, now, e.env)
+		e.env.eventTime = e.time.newest()
 	}
 	return e.tree.runAll(e.tree.roots, b)
 }

@@ -13,14 +13,13 @@ const NoWatermark = math.MinInt64
 // minus max_disorder. It judges each row by the rows before it, so that
 // batch size never shows in results.
 type eventTime struct {
-	column      int
-	disorder    int64 // microseconds
-	maxFuture   int64 // 0 = no bound
-	watermark   int64 // as of the last row; only rises
-	before      []int64
-	sel         []uint32
-	out         batch.Batch
-	futureLimit int64 // largest event time accepted in this batch
+	column    int
+	disorder  int64 // microseconds
+	maxFuture int64 // 0 = no bound
+	watermark int64 // as of the last row; only rises
+	before    []int64
+	sel       []uint32
+	out       batch.Batch
 }
 
 func newEventTime(column int, disorder, maxFuture int64) *eventTime {
@@ -67,6 +66,14 @@ func (t *eventTime) observe(b *batch.Batch, now int64, env *rowEnv) *batch.Batch
 	}
 	t.watermark = wm
 	return b
+}
+
+// newest is the largest event time seen, or 0 before the first.
+func (t *eventTime) newest() int64 {
+	if t.watermark == NoWatermark {
+		return 0
+	}
+	return t.watermark + t.disorder
 }
 
 // observeSome is observe for batches with a selection, nulls or bad times.

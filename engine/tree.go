@@ -69,8 +69,7 @@ func makeOperator(n *plan.Node, in batch.Schema, env *rowEnv, special func(*plan
 	}
 }
 
-// runAll hands a batch to several nodes. A batch's selection may be narrowed
-// by a node (where works in place on its own copy of the header), so each gets its own header.
+// runAll hands a batch to several nodes, none of which may change it.
 func (t *tree) runAll(nodes []int, b *batch.Batch) error {
 	for _, i := range nodes {
 		if err := t.run(i, b); err != nil {
@@ -92,6 +91,7 @@ func (t *tree) run(i int, b *batch.Batch) error {
 type rowEnv struct {
 	functions expr.Functions
 	reject    RejectFunc
+	eventTime int64 // of the batch, as UDFs see it; microseconds
 }
 
 // RejectFunc takes a row that cannot be worked on. topic and payload are
@@ -168,6 +168,7 @@ func newWhere(w *plan.Where, in batch.Schema, env *rowEnv) (operator, error) {
 
 func (w *where) process(b *batch.Batch, emit Emit) error {
 	w.fails.begin(b)
+	w.program.SetEventTime(w.fails.env.eventTime)
 	sel, err := w.program.Filter(b, w.sel[:0], w.fails.fail)
 	if err != nil {
 		return fmt.Errorf("where: %w", err)
@@ -210,6 +211,7 @@ func newProject(p *plan.Project, in, out batch.Schema, env *rowEnv) (operator, e
 func (p *project) process(b *batch.Batch, emit Emit) error {
 	p.fails.begin(b)
 	for i, prog := range p.programs {
+		prog.SetEventTime(p.fails.env.eventTime)
 		c, err := prog.Eval(b, p.failFunc)
 		if err != nil {
 			return fmt.Errorf("project: %w", err)

@@ -86,7 +86,10 @@ func (r *results) add(n *plan.Node, s batch.Schema, b *batch.Batch) error {
 
 // tableOf describes the table of a sink; _revision is not one of its columns.
 func tableOf(t *plan.TableSink, s batch.Schema, revision int) sink.Table {
-	out := sink.Table{Name: t.Name, Schema: s, KeepMicros: t.KeepMicros, TimeColumn: s.Index(plan.WindowEnd)}
+	out := sink.Table{Name: t.Name, Schema: s, KeepMicros: t.KeepMicros, TimeColumn: -1}
+	if t.HasTimeColumn {
+		out.TimeColumn = int(t.TimeColumn)
+	}
 	if revision >= 0 {
 		out.Schema = s[:revision:revision]
 	}

@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leatio/leat/agent"
 	"github.com/leatio/leat/internal/cli"
@@ -42,25 +42,26 @@ type functions struct {
 }
 
 func main() {
-	var path string
-	c := &cobra.Command{
-		Use: "leat-agent", Short: "Runs pipelines on a gateway", Args: cobra.NoArgs, Version: version.String(),
-		RunE: func(c *cobra.Command, _ []string) error { return run(c, path) },
-	}
-	c.Flags().StringVar(&path, "config", "", "config file (configs/agent.yaml is a commented sample)")
-	c.Flags().String("data-dir", "", "directory of the store, the identity and the modules")
-	c.Flags().String("token", "", "join token; used once")
-	c.Flags().String("name", "", "name to join with (default: the host's)")
-	c.Flags().String("log-level", "", "debug, info, warn or error")
-	os.Exit(cli.Main(c))
+	os.Exit(cli.Main("leat-agent", func(ctx context.Context) error {
+		f := cli.NewFlags("leat-agent", "Runs pipelines on a gateway")
+		f.String("data-dir", "", "directory of the store, the identity and the modules")
+		f.String("token", "", "join token; used once")
+		f.String("name", "", "name to join with (default: the host's)")
+		f.String("log-level", "", "debug, info, warn or error")
+		path, err := f.Parse(os.Args[1:], version.String())
+		if err != nil || f.Done {
+			return err
+		}
+		return run(ctx, f.FlagSet, path)
+	}))
 }
 
-func run(c *cobra.Command, path string) error {
+func run(ctx context.Context, flags *pflag.FlagSet, path string) error {
 	f := file{DataDir: "/var/lib/leat-agent", LogLevel: "info"}
-	if err := config.Load(&f, path, c.Flags()); err != nil {
+	if err := config.Load(&f, path, flags); err != nil {
 		return cli.Mistake(err)
 	}
-	log, err := cli.Logger(c.ErrOrStderr(), f.LogLevel)
+	log, err := cli.Logger(os.Stderr, f.LogLevel)
 	if err != nil {
 		return cli.Mistake(err)
 	}
@@ -68,12 +69,12 @@ func run(c *cobra.Command, path string) error {
 	if err := cfg.Validate(); err != nil {
 		return cli.Mistake(fmt.Errorf("config: %w", err))
 	}
-	a, err := agent.New(c.Context(), cfg)
+	a, err := agent.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	log.Info("agent running", "agent", a.ID(), "data_dir", f.DataDir, "version", version.String())
-	return errors.Join(stopped(c.Context(), log, a.Run(c.Context())), a.Close())
+	return errors.Join(stopped(ctx, log, a.Run(ctx)), a.Close())
 }
 
 func stopped(ctx context.Context, log *slog.Logger, err error) error {

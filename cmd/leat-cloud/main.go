@@ -3,13 +3,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leatio/leat/cloud"
 	"github.com/leatio/leat/internal/cli"
@@ -40,25 +41,26 @@ type query struct {
 }
 
 func main() {
-	var path string
-	c := &cobra.Command{
-		Use: "leat-cloud", Short: "Runs a cloud node", Args: cobra.NoArgs, Version: version.String(),
-		RunE: func(c *cobra.Command, _ []string) error { return run(c, path) },
-	}
-	c.Flags().StringVar(&path, "config", "", "config file (configs/cloud.yaml is a commented sample)")
-	c.Flags().String("data-dir", "", "directory of the log, the tables and the CA")
-	c.Flags().String("listen", "", "UDP address for agents")
-	c.Flags().String("api", "", "address of the HTTP API")
-	c.Flags().String("log-level", "", "debug, info, warn or error")
-	os.Exit(cli.Main(c))
+	os.Exit(cli.Main("leat-cloud", func(ctx context.Context) error {
+		f := cli.NewFlags("leat-cloud", "Runs a cloud node")
+		f.String("data-dir", "", "directory of the log, the tables and the CA")
+		f.String("listen", "", "UDP address for agents")
+		f.String("api", "", "address of the HTTP API")
+		f.String("log-level", "", "debug, info, warn or error")
+		path, err := f.Parse(os.Args[1:], version.String())
+		if err != nil || f.Done {
+			return err
+		}
+		return run(ctx, f.FlagSet, path)
+	}))
 }
 
-func run(c *cobra.Command, path string) error {
+func run(ctx context.Context, flags *pflag.FlagSet, path string) error {
 	f := file{DataDir: "/var/lib/leat-cloud", LogLevel: "info"}
-	if err := config.Load(&f, path, c.Flags()); err != nil {
+	if err := config.Load(&f, path, flags); err != nil {
 		return cli.Mistake(err)
 	}
-	log, err := cli.Logger(c.ErrOrStderr(), f.LogLevel)
+	log, err := cli.Logger(os.Stderr, f.LogLevel)
 	if err != nil {
 		return cli.Mistake(err)
 	}
@@ -66,13 +68,13 @@ func run(c *cobra.Command, path string) error {
 	if err := cfg.Validate(); err != nil {
 		return cli.Mistake(fmt.Errorf("config: %w", err))
 	}
-	n, err := cloud.New(c.Context(), cfg)
+	n, err := cloud.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	log.Info("cloud node running", "agents", n.AgentAddr(), "api", n.API(), "data_dir", f.DataDir, "version", version.String())
-	err = n.Run(c.Context())
-	if err == nil && c.Context().Err() != nil {
+	err = n.Run(ctx)
+	if err == nil && ctx.Err() != nil {
 		log.Info("cloud node stopped")
 	}
 	return errors.Join(err, n.Close())

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +14,20 @@ import (
 	"github.com/leatio/leat/internal/version"
 )
 
-func main() { os.Exit(cli.Main(root())) }
+func main() {
+	os.Exit(cli.Main("leat", func(ctx context.Context) error {
+		c := root()
+		c.SilenceErrors, c.SilenceUsage = true, true
+		c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+			return cli.Mistake(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
+		})
+		err := c.ExecuteContext(ctx)
+		if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+			err = cli.Mistake(err)
+		}
+		return err
+	}))
+}
 
 func root() *cobra.Command {
 	c := &cobra.Command{

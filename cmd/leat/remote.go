@@ -68,7 +68,7 @@ func asMistake(err error) error {
 }
 
 func getCommand(r *remoteFlags) *cobra.Command {
-	var out cli.Output
+	var out output
 	c := &cobra.Command{
 		Use: "get [NAME]", Short: "List the pipelines of a cloud node, or show one pipeline's file", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -77,20 +77,20 @@ func getCommand(r *remoteFlags) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if out == cli.Table {
+				if out == formatTable {
 					_, err = fmt.Fprint(c.OutOrStdout(), p.File)
 					return err
 				}
-				return out.Print(c.OutOrStdout(), p, nil, nil)
+				return out.print(c.OutOrStdout(), p, nil, nil)
 			}
 			list, err := r.client().Pipelines(c.Context())
 			if err != nil {
 				return err
 			}
-			return out.Print(c.OutOrStdout(), list, []string{"NAME", "VERSION", "AGENTS", "APPLIED"}, pipelineRows(list))
+			return out.print(c.OutOrStdout(), list, []string{"NAME", "VERSION", "AGENTS", "APPLIED"}, pipelineRows(list))
 		},
 	}
-	cli.AddOutput(c, &out)
+	addOutput(c, &out)
 	return c
 }
 
@@ -116,7 +116,7 @@ func deleteCommand(r *remoteFlags) *cobra.Command {
 }
 
 func queryCommand(r *remoteFlags) *cobra.Command {
-	var out cli.Output
+	var out output
 	var rows int
 	c := &cobra.Command{
 		Use: "query SQL", Short: "Run a read-only SQL statement over the result tables",
@@ -134,13 +134,13 @@ func queryCommand(r *remoteFlags) *cobra.Command {
 			return printResult(c, out, res)
 		},
 	}
-	cli.AddOutput(c, &out)
+	addOutput(c, &out)
 	c.Flags().IntVar(&rows, "rows", 0, "show at most so many rows (default: the node's limit)")
 	return c
 }
 
-func printResult(c *cobra.Command, out cli.Output, res *api.Result) error {
-	if out != cli.Table {
+func printResult(c *cobra.Command, out output, res *api.Result) error {
+	if out != formatTable {
 		objects := make([]map[string]any, len(res.Rows))
 		for i, row := range res.Rows {
 			objects[i] = map[string]any{}
@@ -148,7 +148,7 @@ func printResult(c *cobra.Command, out cli.Output, res *api.Result) error {
 				objects[i][res.Columns[k]] = v
 			}
 		}
-		return out.Print(c.OutOrStdout(), objects, nil, nil)
+		return out.print(c.OutOrStdout(), objects, nil, nil)
 	}
 	cells := make([][]string, len(res.Rows))
 	for i, row := range res.Rows {
@@ -159,7 +159,7 @@ func printResult(c *cobra.Command, out cli.Output, res *api.Result) error {
 			cells[i] = append(cells[i], fmt.Sprint(v))
 		}
 	}
-	return out.Print(c.OutOrStdout(), nil, res.Columns, cells)
+	return out.print(c.OutOrStdout(), nil, res.Columns, cells)
 }
 
 func fleetCommand(r *remoteFlags) *cobra.Command {
@@ -172,7 +172,7 @@ func fleetTokenCommand(r *remoteFlags) *cobra.Command {
 	var req api.TokenRequest
 	var life time.Duration
 	var labels string
-	var out cli.Output
+	var out output
 	c := &cobra.Command{
 		Use: "token", Short: "Mint a join token for agents", Args: cobra.NoArgs,
 		Long: `Mint a join token. It names the cloud node's addresses and pins its CA; an agent
@@ -187,8 +187,8 @@ that starts with it (token in agent.yaml, or LEAT_TOKEN) becomes a member of the
 			if err != nil {
 				return err
 			}
-			if out != cli.Table {
-				return out.Print(c.OutOrStdout(), t, nil, nil)
+			if out != formatTable {
+				return out.print(c.OutOrStdout(), t, nil, nil)
 			}
 			fmt.Fprintf(c.ErrOrStderr(), "leat: good for %d agent(s) until %s; agents will connect to %s\n", t.Uses, t.Expires.Format(time.RFC3339), strings.Join(t.Addrs, ", "))
 			_, err = fmt.Fprintln(c.OutOrStdout(), t.Token)
@@ -199,12 +199,12 @@ that starts with it (token in agent.yaml, or LEAT_TOKEN) becomes a member of the
 	c.Flags().IntVar(&req.Uses, "uses", 1, "how many agents may join with it")
 	c.Flags().StringVar(&labels, "labels", "", "labels of the agents that join with it: role=greenhouse,site=north")
 	c.Flags().StringVar(&req.Name, "name", "", "id of the agent that joins with it (default: as the agent wishes)")
-	cli.AddOutput(c, &out)
+	addOutput(c, &out)
 	return c
 }
 
 func fleetListCommand(r *remoteFlags) *cobra.Command {
-	var out cli.Output
+	var out output
 	c := &cobra.Command{
 		Use: "ls", Short: "List the agents and how they fare", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -216,10 +216,10 @@ func fleetListCommand(r *remoteFlags) *cobra.Command {
 			for _, a := range list {
 				rows = append(rows, agentRow(a))
 			}
-			return out.Print(c.OutOrStdout(), list, []string{"AGENT", "STATE", "LABELS", "PIPELINES", "ROWS", "REJECTS", "OUTBOX BYTES", "CERTIFICATE UNTIL"}, rows)
+			return out.print(c.OutOrStdout(), list, []string{"AGENT", "STATE", "LABELS", "PIPELINES", "ROWS", "REJECTS", "OUTBOX BYTES", "CERTIFICATE UNTIL"}, rows)
 		},
 	}
-	cli.AddOutput(c, &out)
+	addOutput(c, &out)
 	return c
 }
 

@@ -216,7 +216,12 @@ func (r *run) process(c *source.Chunk) error {
 		}
 	})
 	r.stats.Rows += int64(r.rows.N)
-	r.stats.Messages += int64(len(c.Messages))
+	for i := range c.Messages {
+		if !c.Messages[i].Header {
+			r.stats.Messages++
+		}
+		r.stats.Bytes += int64(len(c.Messages[i].Payload))
+	}
 	if err := r.edge.Process(r.rows, 0); err != nil {
 		return err
 	}

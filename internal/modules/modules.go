@@ -87,4 +87,3 @@ func (d *Disk) Load(m *plan.Module) ([]byte, error) {
 	}
 	return code, nil
 }
-
