@@ -65,7 +65,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("%w: it is empty", ErrBadName)
 	}
 	if len(name) > MaxNameBytes {
-		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed: %.40q...", ErrBadName, len(name), MaxNameBytes, name)
+		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed: it begins with %.40q", ErrBadName, len(name), MaxNameBytes, name)
 	}
 	return nil
 }

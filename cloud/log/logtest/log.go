@@ -334,6 +334,7 @@ func trimUnderReader(t *testing.T, b Backend) {
 		mustAppend(t, b, 0, record(i))
 	}
 	expectNext(t, slow, 1, record(1))
+	near := mustRead(t, b, 0, 1989) // just below the first record that stays
 	if err := b.Trim(bounded(t), 0, 1990); err != nil {
 		t.Fatal(err)
 	}
@@ -347,6 +348,9 @@ func trimUnderReader(t *testing.T, b Backend) {
 		if o != want || string(p) != record(int(want)) || want == 1990 {
 			t.Fatalf("got record %d, want %d", o, want)
 		}
+	}
+	if o, p, err := near.Next(bounded(t)); err == nil && (o != 1989 || string(p) != record(1989)) || err != nil && !errors.Is(err, log.ErrTrimmed) {
+		t.Fatalf("got record %d, %v, want 1989 or that it was trimmed", o, err)
 	}
 	r := mustRead(t, b, 0, 1990)
 	for i := 1990; i <= 2000; i++ {
