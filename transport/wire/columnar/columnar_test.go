@@ -162,6 +162,63 @@ func TestDecodePayloadRefuses(t *testing.T) {
 	}
 }
 
+// The limit of rows holds for all sections together.
+func TestRowsAreCountedOverSections(t *testing.T) {
+	s := batch.Schema{{Name: "a", Type: batch.Int}}
+	lookup := func(uint32) batch.Schema { return s }
+	b := batch.New(s)
+	b.Cols[0].Ints, b.N = make([]int64, 60), 60
+	p := AppendPayload(nil, []Section{{1, b}, {2, b}}, lookup)
+	if _, err := DecodePayload(p, lookup, Limits{MaxRows: 119}); !errors.Is(err, ErrLimit) {
+		t.Errorf("error is %v, not %v", err, ErrLimit)
+	}
+	if _, err := DecodePayload(p, lookup, Limits{MaxRows: 120}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Heads of columns that no writer makes.
+func TestDecodeRefusesHeads(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		typ    batch.Type
+		column []byte
+	}{
+		{"transform 3", batch.Int, []byte{3, 0, 0, 0, 0}},
+		{"packing 3", batch.Int, []byte{3 << 2, 0, 0}},
+		{"two differences of two values", batch.Int, []byte{2, 0, 0, 0}},
+		{"65 bits", batch.Int, []byte{packBits << 2, 0, 65, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+		{"no bits", batch.Int, []byte{packBits << 2, 0, 0}},
+		{"no planes", batch.Int, []byte{packPlanes << 2, 0, 0, 0}},
+		{"planes above bit 63", batch.Int, []byte{packPlanes << 2, 0, 57, 2, planeSame, 0, planeSame, 0}},
+		{"plane of kind 9", batch.Bool, []byte{9, 0}},
+		{"exception behind the end", batch.Bool, []byte{planeSparse, 0, 1, 1, 0}},
+		{"more exceptions than bytes", batch.Bool, []byte{planeSparse, 0, 2, 0, 0, 0, 0}},
+		{"Huffman of nothing", batch.Bool, []byte{planeHuff, 0}},
+		{"doubles of form 3", batch.Double, []byte{3, 0, 0, 0}},
+		{"ten places", batch.Double, []byte{doublesDecimal, 10, 0, 0, 0}},
+		{"exponent 5000", batch.Double, []byte{doublesBinary, 0x90, 0x4e, 0, 0, 0}},
+		{"strings of form 2", batch.String, []byte{2, 0}},
+		{"empty dictionary", batch.String, []byte{stringsDictionary, 0, 0, 0}},
+		{"dictionary larger than the rows", batch.String, []byte{stringsDictionary, 3, listNumber, 0, 0, 0, 0, 0, 0, 0}},
+		{"place outside the dictionary", batch.String, []byte{stringsDictionary, 1, listNumber, 0, 0, 0, 0, 0, 0, 2}},
+		{"list of form 2", batch.String, []byte{stringsDirect, 2, 0, 0}},
+		{"negative number", batch.String, []byte{stringsDirect, listNumber, 0, 0, 4, 0, 1}},
+		{"number of 19 digits", batch.String, []byte{stringsDirect, listNumber, 0, 0, 19, 0, 0}},
+		{"shares more than was there", batch.String, []byte{stringsDirect, listFront, 0, 2, 0, 2, planeSame, 'a'}},
+		{"negative length", batch.Bytes, []byte{0, 1}},
+		{"length of 2^40", batch.Bytes, binary.AppendVarint([]byte{0}, 1<<40)},
+	} {
+		s := batch.Schema{{Name: "c", Type: tc.typ}}
+		src := append([]byte{2, 1, byte(tc.typ)}, tc.column...)
+		if _, err := Decode(src, s, batch.New(s), Limits{}); err == nil {
+			t.Errorf("%s was taken", tc.name)
+		} else if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrLimit) {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+}
+
 // A zstd bomb of 1 GiB that says it is small, and one that says the truth.
 func TestBombs(t *testing.T) {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
