@@ -69,7 +69,7 @@ func dumpBatch(src *plan.Source, b *batch.Batch) (rows []string) {
 			if c.Null(r) {
 				continue
 			}
-			v := ""
+			var v string
 			switch c.Type {
 			case batch.Bool:
 				v = strconv.FormatBool(c.Bools[r])

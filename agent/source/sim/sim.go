@@ -111,7 +111,7 @@ func (s *Source) restore() error {
 			return err
 		}
 		if v != nil {
-			n := 0
+			var n int
 			if s.before, n = binary.Uvarint(v); n != len(v) {
 				return errors.New("the stored position is damaged: apply the pipeline under a new name to start over")
 			}
