@@ -70,6 +70,15 @@ func (a *Agent) metrics() *metrics.Set {
 			running = 1
 		}
 		gauge(label("pipeline_running"), running)
+		gauge(label("frames_waiting"), float64(p.Waiting))
+		var resent, found uint64
+		for _, st := range v.Streams {
+			if st.Key.Pipeline == p.ID && st.Key.Version == p.Version {
+				resent, found = resent+st.Resent, found+st.Found
+			}
+		}
+		count("frames_resent_total", resent)
+		count("frames_found_durable_total", found)
 	}
 	return s
 }

@@ -20,6 +20,7 @@ type PipelineView struct {
 	Reason   string
 	Totals   Totals
 	Source   source.Status
+	Waiting  uint64 // frames in the outbox: not sent, or sent and not acknowledged
 }
 
 // View is how the agent fares.
@@ -59,6 +60,9 @@ func (r *running) view() PipelineView {
 	v := PipelineView{ID: r.plan.PipelineId, Name: r.plan.Pipeline, Version: r.plan.Version, State: r.state, Reason: r.why}
 	if r.pipe != nil {
 		v.Totals, v.Source = r.pipe.Totals(), r.pipe.source.Status()
+		out := r.pipe.store.Stream(r.pipe.packerStream())
+		first := out.First() // before Next, which only rises
+		v.Waiting = out.Next() - first
 	}
 	return v
 }

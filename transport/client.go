@@ -105,6 +105,7 @@ type StreamStatus struct {
 	Sent      uint64 // last frame sent
 	Bytes     uint64 // sent, repetitions included
 	Resent    uint64 // frames sent more than once
+	Found     uint64 // frames without an acknowledgement that a node had already when a stream began
 	Watermark int64  // of the pipeline in the cloud; wire.NoWatermark = none
 }
 

@@ -173,6 +173,7 @@ func (f *feed) accepted(sio *streamIO) error {
 	watermark := f.state.Watermark
 	if err == nil {
 		f.state.Acked = upTo
+		f.state.Found += upTo + 1 - min(first, upTo+1)
 	}
 	f.mu.Unlock()
 	if err != nil || upTo < first {

@@ -100,6 +100,9 @@ func TestResumeAfterCuts(t *testing.T) {
 	if len(n.sessions) < 6 {
 		t.Errorf("only %d sessions: the test has not met its faults", len(n.sessions))
 	}
+	if st := a.Streams()[0]; st.Found == 0 || st.Found > 600 { // acknowledgements go down with a connection
+		t.Errorf("%d frames were found in the cloud when streams began", st.Found)
+	}
 }
 
 // A cloud that forgot frames that it had not acknowledged gets them again; duplicates reach the handler.
