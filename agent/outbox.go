@@ -9,7 +9,7 @@ import (
 // outbox is a stream of the store as the session sees it.
 type outbox struct {
 	*checkpoint.Stream
-	checksum func() uint32        // wire checksum of the last committed frame
+	checksum func() uint32         // wire checksum of the last committed frame
 	acked    func(watermark int64) // takes the cloud's watermark
 }
 

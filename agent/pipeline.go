@@ -233,10 +233,14 @@ func (p *pipeline) takeAndCommit(ctx context.Context) error {
 		for !dry && !full && !p.ended && p.clock().Sub(began) < p.commit {
 			c := p.nextChunk()
 			p.source.Take(c, takeMessages)
+			dry, p.ended = c.Dry || c.End, c.End
+			if len(c.Messages) == 0 && len(c.Puts) == 0 && c.Done == nil {
+				p.used-- // nothing to commit
+				continue
+			}
 			if err := p.process(c); err != nil {
 				return err
 			}
-			dry, p.ended = c.Dry || c.End, c.End
 			_, size := p.edge.Pending()
 			full = p.edge.Full() || size > maxPendingBytes
 		}

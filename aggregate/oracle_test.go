@@ -30,7 +30,7 @@ func compareSQL(a, b any) int {
 		}
 		return -1
 	case int64:
-		return int(big.NewInt(x).Cmp(big.NewInt(b.(int64))))
+		return big.NewInt(x).Cmp(big.NewInt(b.(int64)))
 	case float64:
 		y := b.(float64)
 		switch {

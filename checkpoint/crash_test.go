@@ -95,12 +95,12 @@ func (m *model) differs(s *live) error {
 		for seq := h.First(); seq < h.Next(); seq++ {
 			data, err := h.Read(seq)
 			if err != nil || string(data) != st.frames[seq-1] {
-				return fmt.Errorf("stream %s: frame %d is %.30q, %v, expected %.30q", name, seq, data, err, st.frames[seq-1])
+				return fmt.Errorf("stream %s: frame %d is %.30q, %w, expected %.30q", name, seq, data, err, st.frames[seq-1])
 			}
 		}
 		got := []string(nil)
 		if err := h.State(func(data []byte) error { got = append(got, string(data)); return nil }); err != nil || !slices.Equal(got, st.journal) {
-			return fmt.Errorf("stream %s: the journal has %d records, %v, expected %d", name, len(got), err, len(st.journal))
+			return fmt.Errorf("stream %s: the journal has %d records, %w, expected %d", name, len(got), err, len(st.journal))
 		}
 	}
 	slices.Sort(names)
@@ -109,7 +109,7 @@ func (m *model) differs(s *live) error {
 	}
 	entries := map[string]string{}
 	if err := s.Range("", func(k string, v []byte) error { entries[k] = string(v); return nil }); err != nil || !maps.Equal(entries, m.entries) {
-		return fmt.Errorf("entries are %v, %v, expected %v", entries, err, m.entries)
+		return fmt.Errorf("entries are %v, %w, expected %v", entries, err, m.entries)
 	}
 	return nil
 }

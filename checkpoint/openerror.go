@@ -9,7 +9,7 @@ import (
 
 // openError gives what the system refused a next step.
 func openError(dir string, err error) error {
-	step := ""
+	var step string
 	switch {
 	case errors.Is(err, ErrLocked), errors.Is(err, ErrDamaged), errors.Is(err, ErrRolledBack):
 		return err // these say theirs

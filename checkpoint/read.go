@@ -33,7 +33,7 @@ func (s *Store) readRecord(st *Stream, kind Kind, seq uint64, l loc) (data []byt
 		err = cerr
 	}
 	switch {
-	case n < len(b) && (err == nil || err == io.EOF):
+	case n < len(b) && (err == nil || errors.Is(err, io.EOF)):
 		lost.Reason = fmt.Sprintf("the file ends %d bytes into the record", n)
 		return nil, lost
 	case n < len(b):

@@ -202,7 +202,7 @@ func (s *Store) inspect(n uint32, name string) (size int64, foreign bool, err er
 		return 0, false, err
 	}
 	b := make([]byte, min(size, segmentHeaderBytes))
-	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
+	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return 0, false, err
 	}
 	id, number, herr := parseSegmentHeader(b)

@@ -120,7 +120,7 @@ func send[T any](ctx context.Context, c *Client, method, path, kind string, body
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if netErr := new(net.OpError); errors.As(err, &netErr) {
-			return nil, fmt.Errorf("%w at %s (%v): start one with `leat up` or `leat-cloud`, or name its address with --api or LEAT_API", ErrUnreachable, c.base, netErr.Err)
+			return nil, fmt.Errorf("%w at %s (%w): start one with `leat up` or `leat-cloud`, or name its address with --api or LEAT_API", ErrUnreachable, c.base, netErr.Err)
 		}
 		return nil, err
 	}

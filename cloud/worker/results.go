@@ -25,7 +25,6 @@ type results struct {
 
 type tableKey struct {
 	pipeline string
-	version  uint64
 	node     uint32
 	rejects  bool
 }

@@ -176,22 +176,15 @@ func (c *compiler) scope(cols batch.Schema, aggregates bool) sql.Scope {
 
 // expression notes the mistakes that the parser or type checker found in v.
 func (c *compiler) expression(v *value, err error) {
-	switch e := err.(type) {
-	case *sql.Error:
+	found := sql.Errors(err)
+	if len(found) == 0 {
+		c.at(v.node, err.Error(), "")
+	}
+	for _, e := range found {
 		if c.brokenModules && strings.HasPrefix(e.Msg, "unknown function") {
-			return // perhaps one of the module that could not be resolved
+			continue // perhaps one of the module that could not be resolved
 		}
 		c.inside(v.node, e.Offset, e.Msg, "")
-	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			c.expression(v, one)
-		}
-	default:
-		if inner := errors.Unwrap(err); inner != nil {
-			c.expression(v, inner)
-			return
-		}
-		c.at(v.node, err.Error(), "")
 	}
 }
 

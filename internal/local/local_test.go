@@ -24,7 +24,6 @@ type world struct {
 	size, lateness, disorder int64 // milliseconds
 	keys                     []string
 	where                    float64
-	csv                      bool
 	lines                    []string
 }
 

@@ -1,0 +1,66 @@
+# make run     build everything and take a first look (needs Go and make only)
+# make test    install what the tests need, vet, run all tests
+# make help    the rest
+
+GO       ?= go
+GOFLAGS  += -trimpath
+LINT     := bin/golangci-lint
+LINT_VERSION := v2.12.2
+PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2
+FUZZTIME ?= 30s
+SEED     ?= 0
+MESSAGES ?= 200000
+KILLS    ?= 20
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help build run test race lint crash bench fuzz udf generate deps clean
+
+help: ## show this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+build: ## build the three programs into bin/
+	@mkdir -p bin
+	$(GO) build $(GOFLAGS) -ldflags="-s -w" -o bin/ ./cmd/...
+
+run: build ## broker, simulated sensors, agent and cloud node on loopback, with a live view
+	./bin/leat up
+
+deps: ## install what the tests need (Debian packages)
+	@missing=$$(dpkg-query -W -f='$${db:Status-Abbrev} $${Package}\n' $(PACKAGES) 2>/dev/null | awk '$$1=="ii"{print $$2}' | sed 's/:.*//' | sort > .deps.have; \
+	  printf '%s\n' $(PACKAGES) | sort | comm -23 - .deps.have; rm -f .deps.have); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "The tests need Debian packages. Run this once, then make test again:"; echo "  sudo apt-get update && sudo apt-get install -y" $$missing; exit 1; fi; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+test: deps ## everything but the long runs
+	$(GO) vet ./...
+	$(GO) test -timeout 15m ./...
+
+race: deps ## the tests of the packages that run goroutines, under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m ./agent/... ./aggregate/... ./checkpoint/... ./cloud/... ./engine/... ./internal/... ./transport/... ./wasm/...
+
+$(LINT):
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+lint: $(LINT) ## golangci-lint with the import rules of .golangci.yml
+	$(LINT) run ./...
+
+crash: deps ## kill agent and cloud node at random while messages flow (SEED, MESSAGES, KILLS)
+	$(GO) test ./test/crash -run TestCrash -count=1 -timeout 2h -v -crash.messages=$(MESSAGES) -crash.kills=$(KILLS) -crash.seed=$(SEED)
+
+bench: ## the figures of docs/benchmarks.md, against bounds in the same run
+	$(GO) run ./test/bench
+
+fuzz: ## every fuzz target for FUZZTIME
+	@GO=$(GO) FUZZTIME=$(FUZZTIME) bash test/fuzz.sh
+
+udf: ## rebuild the example functions (clang and Go)
+	$(MAKE) -C examples/udf
+
+generate: ## rebuild the generated Go of the protobuf files (protoc, protoc-gen-go)
+	$(GO) generate ./...
+
+clean: ## remove what was built
+	rm -rf bin
