@@ -41,7 +41,7 @@ func AppendEnvelope(dst []byte, m proto.Message) ([]byte, error) {
 
 // ParseEnvelope reads a message in its envelope.
 func ParseEnvelope(src []byte, m proto.Message) error {
-	if len(src) < envelopeBytes || src[0] != 'L' || src[1] != 'C' {
+	if len(src) < envelopeBytes || src[0] != 'L' || src[1] != 'C' || src[3] != 0 {
 		return fmt.Errorf("%w: no header", ErrCheckpoint)
 	}
 	if src[2] > CheckpointFormat {
@@ -108,7 +108,9 @@ func laneProto(k LaneKey, l *lane) *Lane {
 }
 
 // restoreLimits are wide: checkpoints are our own and bear checksums.
-var restoreLimits = columnar.Limits{MaxRows: math.MaxInt32, MaxBytes: 4 << 30}
+func restoreLimits() columnar.Limits {
+	return columnar.Limits{MaxRows: math.MaxInt32, MaxBytes: 4 << 30}
+}
 
 // restore takes in a checkpoint object: a full one into an empty state, a
 // delta into the state of the object before it.
@@ -158,7 +160,7 @@ func (s *state) restorePipeline(ps *PipelineState) error {
 		if schema == nil {
 			return fmt.Errorf("%w: pipeline %s has no state %d", ErrCheckpoint, ps.Pipeline, sec.Index)
 		}
-		got, err := columnar.DecodePayload(sec.Payload, func(uint32) batch.Schema { return schema }, restoreLimits)
+		got, err := columnar.DecodePayload(sec.Payload, func(uint32) batch.Schema { return schema }, s.limits)
 		if err != nil {
 			return fmt.Errorf("%w: pipeline %s: %w", ErrCheckpoint, ps.Pipeline, err)
 		}

@@ -60,6 +60,7 @@ type state struct {
 	plans     Plans
 	fragments Fragments
 	out       *results
+	limits    columnar.Limits // of checkpoints
 
 	owner     uint64 // epoch of the owner
 	offset    uint64 // of the last record applied
@@ -72,7 +73,7 @@ type state struct {
 
 func newState(partition int, plans Plans, fragments Fragments) *state {
 	return &state{
-		partition: partition, plans: plans, fragments: fragments, out: newResults(),
+		partition: partition, plans: plans, fragments: fragments, out: newResults(), limits: restoreLimits(),
 		pipelines: map[pipelineKey]*pipeline{}, agents: map[string]uint64{},
 	}
 }
