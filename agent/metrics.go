@@ -71,6 +71,7 @@ func (a *Agent) metrics() *metrics.Set {
 		}
 		gauge(label("pipeline_running"), running)
 		gauge(label("frames_waiting"), float64(p.Waiting))
+		count("frames_acknowledged_total", p.Acked)
 		var resent, found uint64
 		for _, st := range v.Streams {
 			if st.Key.Pipeline == p.ID && st.Key.Version == p.Version {

@@ -21,6 +21,7 @@ type PipelineView struct {
 	Totals   Totals
 	Source   source.Status
 	Waiting  uint64 // frames in the outbox: not sent, or sent and not acknowledged
+	Acked    uint64 // frames that the cloud acknowledged
 }
 
 // View is how the agent fares.
@@ -62,7 +63,7 @@ func (r *running) view() PipelineView {
 		v.Totals, v.Source = r.pipe.Totals(), r.pipe.source.Status()
 		out := r.pipe.store.Stream(r.pipe.packerStream())
 		first := out.First() // before Next, which only rises
-		v.Waiting = out.Next() - first
+		v.Waiting, v.Acked = out.Next()-first, first-1
 	}
 	return v
 }
