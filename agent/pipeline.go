@@ -136,17 +136,21 @@ func (p *pipeline) recover(epoch uint64) error {
 	return p.store.Stream(name).State(p.packer.restore)
 }
 
-func (p *pipeline) stateKey() string { return "op/" + p.packerStream() }
+// statePrefix goes before the name of a stream; the key holds its pipeline's state.
+const statePrefix = "op/"
+
+func (p *pipeline) stateKey() string { return statePrefix + p.packerStream() }
 
 func (p *pipeline) packerStream() string { return streamName(p.plan.PipelineId, p.plan.Version, 0) }
 
 const stateFormat = 1
 
 // appendState writes the small state that goes into each commit: format,
-// checksum of the last frame, watermarks, counters.
+// checksum and number of the last frame, watermarks, counters.
 func (p *pipeline) appendState(dst []byte) []byte {
 	dst = append(dst, stateFormat)
 	dst = binary.LittleEndian.AppendUint32(dst, p.packer.head.Previous)
+	dst = binary.AppendUvarint(dst, p.packer.head.From-1)
 	dst = binary.AppendVarint(dst, p.edge.Watermark())
 	dst = binary.AppendVarint(dst, p.packer.sent)
 	for _, v := range []uint64{p.totals.Rows, p.totals.Messages, p.totals.RawBytes, p.totals.Rejects, p.totals.Late, p.totals.Frames, p.totals.SentBytes} {
@@ -156,12 +160,16 @@ func (p *pipeline) appendState(dst []byte) []byte {
 }
 
 func (p *pipeline) loadState(b []byte) error {
-	bad := fmt.Errorf("state of pipeline %s in the store is damaged", p.plan.Pipeline)
+	bad := fmt.Errorf("pipeline %s: %w", p.plan.Pipeline, errState)
 	if len(b) < 5 || b[0] != stateFormat {
 		return bad
 	}
 	p.packer.head.Previous = binary.LittleEndian.Uint32(b[1:])
-	b = b[5:]
+	last, n := binary.Uvarint(b[5:])
+	if n <= 0 || last+1 != p.packer.head.From {
+		return bad
+	}
+	b = b[5+n:]
 	for _, to := range []*int64{&p.totals.Watermark, &p.packer.sent} {
 		v, n := binary.Varint(b)
 		if n <= 0 {
@@ -397,10 +405,16 @@ func (s sourceStore) Range(prefix string, f func(key string, value []byte) error
 	return s.store.Range(sourceKey(s.plan, prefix), func(key string, value []byte) error { return f(key[cut:], value) })
 }
 
-// sumOfState reads the checksum of the last frame from a stored state.
-func sumOfState(b []byte) uint32 {
+// lastOfState reads number and checksum of the last frame from a stored state.
+func lastOfState(b []byte) (seq uint64, checksum uint32, err error) {
 	if len(b) < 5 || b[0] != stateFormat {
-		return 0
+		return 0, 0, errState
 	}
-	return binary.LittleEndian.Uint32(b[1:])
+	seq, n := binary.Uvarint(b[5:])
+	if n <= 0 {
+		return 0, 0, errState
+	}
+	return seq, binary.LittleEndian.Uint32(b[1:]), nil
 }
+
+var errState = errors.New("the state of a pipeline in the store is damaged")

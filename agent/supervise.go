@@ -202,18 +202,8 @@ func (a *Agent) feed(name, pipelineID string, version uint64, acked func(int64))
 	if stop := a.feeds[name]; stop != nil {
 		stop()
 	}
-	o := &outbox{Stream: a.store.Stream(name), checksum: func() uint32 { return a.lastSum(name) }, acked: acked}
+	o := &outbox{Stream: a.store.Stream(name), state: func() ([]byte, error) { return a.store.Get(statePrefix + name) }, acked: acked}
 	a.feeds[name] = a.client.Feed(transport.StreamKey{Pipeline: pipelineID, Version: version, Epoch: a.id.Epoch}, o)
-}
-
-// lastSum reads the wire checksum of a stream's last frame from the state that
-// was committed with it.
-func (a *Agent) lastSum(stream string) uint32 {
-	value, err := a.store.Get("op/" + stream)
-	if err != nil {
-		return 0
-	}
-	return sumOfState(value)
 }
 
 // feedLeftovers drains the streams of versions that no longer run.

@@ -80,7 +80,7 @@ func (f *feed) run(ctx context.Context) {
 
 // stream sends over one session and returns why it ended. progress: frames were acknowledged.
 func (f *feed) stream(ctx context.Context, s *clientSession) (progress bool, err error) {
-	open, err := f.open()
+	open, err := f.open(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -97,7 +97,7 @@ func (f *feed) stream(ctx context.Context, s *clientSession) (progress bool, err
 		stop()
 		sio.finish()
 	}()
-	if err := f.accepted(sio); err != nil {
+	if err := f.accepted(ctx, sio); err != nil {
 		return false, err
 	}
 	f.setState(true, nil)
@@ -112,30 +112,45 @@ func (f *feed) stream(ctx context.Context, s *clientSession) (progress bool, err
 	return progress, context.Cause(ctx)
 }
 
-func (f *feed) open() (*wire.StreamOpen, error) {
-	first, next := f.src.First(), f.src.Next()
-	if first == 0 || next < first {
-		return nil, fmt.Errorf("transport: the source has frames %d to %d", first, next)
+// span is what the source held at one moment, while it goes on to add frames.
+type span struct {
+	first, last uint64 // unacknowledged frames; last = first-1 where there are none
+	sum         uint32 // checksum of frame last
+}
+
+func (f *feed) span(ctx context.Context) (span, error) {
+	first := f.src.First() // rises only by what this feed does
+	last, sum, err := f.src.Last(ctx)
+	if err == nil && (first == 0 || last+1 < first) {
+		err = fmt.Errorf("transport: the source has frames %d to %d", first, last)
 	}
-	previous, err := f.checksum(first-1, first, next)
+	return span{first, last, sum}, err
+}
+
+func (f *feed) open(ctx context.Context) (*wire.StreamOpen, error) {
+	has, err := f.span(ctx)
+	if err != nil {
+		return nil, err
+	}
+	previous, err := f.checksum(has.first-1, has)
 	if err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
-	f.sender.Open(first)
+	f.sender.Open(has.first)
 	f.mu.Unlock()
 	return &wire.StreamOpen{PipelineId: f.key.Pipeline, Version: f.key.Version, Lane: f.key.Lane, Epoch: f.key.Epoch,
-		First: first, Next: next, Previous: previous}, nil
+		First: has.first, Next: has.last + 1, Previous: previous}, nil
 }
 
-// checksum gives the checksum of a frame between first-1 and next-1.
-func (f *feed) checksum(seq, first, next uint64) (uint32, error) {
+// checksum gives the checksum of a frame between has.first-1 and has.last.
+func (f *feed) checksum(seq uint64, has span) (uint32, error) {
 	switch {
 	case seq == 0:
 		return 0, nil
-	case seq == next-1:
-		return f.src.LastChecksum(), nil
-	case seq < first: // acknowledged and gone: the frame after it knows
+	case seq == has.last:
+		return has.sum, nil
+	case seq < has.first: // acknowledged and gone: the frame after it knows
 		h, _, err := f.read(seq + 1)
 		return h.Previous, err
 	}
@@ -155,7 +170,7 @@ func (f *feed) read(seq uint64) (h wire.Header, frame []byte, err error) {
 }
 
 // accepted reads the cloud's answer to open.
-func (f *feed) accepted(sio *streamIO) error {
+func (f *feed) accepted(ctx context.Context, sio *streamIO) error {
 	var reply wire.StreamReply
 	if err := sio.message(&reply, f.client.cfg.MaxMessageBytes, true); err != nil {
 		return err
@@ -167,16 +182,19 @@ func (f *feed) accepted(sio *streamIO) error {
 	if a == nil {
 		return Refuse(wire.CodeBadMessage, "the cloud node gave an empty answer")
 	}
-	first, next := f.src.First(), f.src.Next()
+	has, err := f.span(ctx)
+	if err != nil {
+		return err
+	}
 	f.mu.Lock()
-	upTo, err := f.sender.Accepted(a.Durable, a.Checksum, next, func(seq uint64) (uint32, error) { return f.checksum(seq, first, next) })
+	upTo, err := f.sender.Accepted(a.Durable, a.Checksum, has.last+1, func(seq uint64) (uint32, error) { return f.checksum(seq, has) })
 	watermark := f.state.Watermark
 	if err == nil {
 		f.state.Acked = upTo
-		f.state.Found += upTo + 1 - min(first, upTo+1)
+		f.state.Found += upTo + 1 - min(has.first, upTo+1)
 	}
 	f.mu.Unlock()
-	if err != nil || upTo < first {
+	if err != nil || upTo < has.first {
 		return err
 	}
 	return f.src.Ack(upTo, watermark)

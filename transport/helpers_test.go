@@ -340,10 +340,11 @@ func (s *source) add(payloads ...[]byte) {
 
 func (s *source) First() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.acked + 1 }
 func (s *source) Next() uint64  { s.mu.Lock(); defer s.mu.Unlock(); return uint64(len(s.frames)) + 1 }
-func (s *source) LastChecksum() uint32 {
+
+func (s *source) Last(context.Context) (uint64, uint32, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sum
+	return uint64(len(s.frames)), s.sum, nil
 }
 
 func (s *source) Read(seq uint64) ([]byte, error) {

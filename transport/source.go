@@ -10,8 +10,9 @@ type FrameSource interface {
 	First() uint64
 	// Next is the number after the last committed frame's.
 	Next() uint64
-	// LastChecksum is wire.Checksum of frame Next-1, also when that is acknowledged and gone; 0 where Next is 1.
-	LastChecksum() uint32
+	// Last is the last committed frame's number and its wire.Checksum, of one
+	// and the same moment, also when that frame is acknowledged and gone; 0 and 0 before the first.
+	Last(ctx context.Context) (seq uint64, checksum uint32, err error)
 	// Read gives the bytes of a frame between First and Next.
 	Read(seq uint64) ([]byte, error)
 	// Ack says that frames up to and with upTo are durable in the cloud. watermark is the
