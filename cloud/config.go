@@ -2,12 +2,20 @@ package cloud
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"log/slog"
 	"net"
+	"strconv"
 	"time"
 
+	"github.com/leatio/leat/internal/field"
 	"github.com/leatio/leat/wasm"
+)
+
+// Bounds of the config.
+const (
+	maxPartitions = 4096 // the number of key groups
+	minLogBytes   = 16 << 20
 )
 
 // Config is what a cloud node is told. Only DataDir must be given; the zero
@@ -64,22 +72,42 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names the first bad field.
+// Validate names every field that holds a wrong value, by its key in the config
+// file. The zero value of a field is its default.
 func (c Config) Validate() error {
-	if c.DataDir == "" {
-		return fmt.Errorf("data_dir is empty: name a directory that the node may write")
+	c = c.withDefaults()
+	var m field.Mistakes
+	m.Check(c.DataDir != "", "data_dir", "is empty: name a directory that the node may write")
+	m.Check(c.Partitions >= 1 && c.Partitions <= maxPartitions, "partitions", "is %d, expected 1 to %d", c.Partitions, maxPartitions)
+	m.Check(c.CheckpointEvery > 0, "checkpoint_every", "is %s, expected a duration above 0", c.CheckpointEvery)
+	m.Check(c.AwayWait > 0, "away_wait", "is %s, expected a duration above 0", c.AwayWait)
+	m.Check(c.LogBytes >= minLogBytes, "log_size", "is %d bytes, expected at least 16MiB", c.LogBytes)
+	m.Check(c.Query.Rows > 0, "query.rows", "is %d, expected a number above 0", c.Query.Rows)
+	m.Check(c.Query.Time > 0, "query.time", "is %s, expected a duration above 0", c.Query.Time)
+	m.Check(c.Query.Bytes > 0, "query.size", "is %d bytes, expected a size above 0", c.Query.Bytes)
+	if c.Conn == nil {
+		checkAddr(&m, "listen", c.Listen)
 	}
-	if c.Partitions < 1 || c.Partitions > 4096 {
-		return fmt.Errorf("partitions is %d: it must be 1 to 4096", c.Partitions)
+	for _, addr := range c.Advertise {
+		checkAddr(&m, "advertise", addr)
 	}
-	if c.APIListener == nil && c.APIToken == "" {
-		host, _, err := net.SplitHostPort(c.API)
-		if err != nil {
-			return fmt.Errorf("api %q: %w; write host:port", c.API, err)
-		}
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return fmt.Errorf("api %q is not a loopback address and there is no api_token: set one, or listen on 127.0.0.1", c.API)
-		}
+	if c.APIListener == nil && checkAddr(&m, "api", c.API) {
+		m.Check(c.APIToken != "" || isLoopback(c.API), "api", "%q is not a loopback address and there is no api_token: set one, or listen on 127.0.0.1", c.API)
 	}
-	return c.Functions.Validate()
+	return errors.Join(m.Err(), c.Functions.Validate())
+}
+
+func checkAddr(m *field.Mistakes, key, addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	m.Check(err == nil, key, "%q is not of the form host:port", addr)
+	return err == nil
+}
+
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }

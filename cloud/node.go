@@ -22,11 +22,15 @@ import (
 	"github.com/leatio/leat/engine"
 	"github.com/leatio/leat/engine/compile"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/datadir"
 	"github.com/leatio/leat/internal/modules"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/wasm"
 )
+
+// minFreeBytes is what a node asks of its disk at the start.
+const minFreeBytes = 4 << 20
 
 // Node is one cloud node with all roles. New opens what it needs, Run runs it.
 type Node struct {
@@ -40,6 +44,7 @@ type Node struct {
 	gateway  *gateway.Gateway
 	server   *transport.Server
 	api      net.Listener
+	agents   net.PacketConn // the server's
 	started  time.Time
 
 	mu       sync.Mutex
@@ -53,24 +58,36 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, sessions: map[string]*session{}, started: cfg.Clock()}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("data_dir %s: %w", cfg.DataDir, err)
+	if err := datadir.Make(cfg.DataDir, minFreeBytes); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	// Ports first: a taken one is told before anything is opened.
-	if n.api = cfg.APIListener; n.api == nil {
-		if n.api, err = net.Listen("tcp", cfg.API); err != nil {
-			return nil, fmt.Errorf("api: %w; set `api` to a free host:port", err)
-		}
+	if err := n.bind(); err != nil {
+		return nil, err
 	}
 	if err := n.openStores(ctx); err != nil {
 		return nil, err
 	}
 	return n, n.openServer()
+}
+
+// bind binds the ports: a taken one is told before anything is opened.
+func (n *Node) bind() (err error) {
+	if n.api = n.cfg.APIListener; n.api == nil {
+		if n.api, err = net.Listen("tcp", n.cfg.API); err != nil {
+			return fmt.Errorf("api: %w; stop what holds the address, or set `api` (--api) to a free one", err)
+		}
+	}
+	if n.agents = n.cfg.Conn; n.agents == nil {
+		if n.agents, err = net.ListenPacket("udp", n.cfg.Listen); err != nil {
+			return fmt.Errorf("port for agents: %w; stop what holds the address, or set `listen` (--listen) to a free one", err)
+		}
+	}
+	return nil
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
@@ -112,13 +129,10 @@ func (n *Node) openServer() error {
 	names := append([]string{"leat-cloud", "localhost", "127.0.0.1", "::1"}, hostNames(n.cfg.Advertise)...)
 	n.fleet = control.NewFleet(n.store, ca, n.addrs, n.cfg.Clock)
 	n.server, err = transport.NewServer(transport.ServerConfig{
-		Addr: n.cfg.Listen, Conn: n.cfg.Conn, Identity: identity.NewServer(ca, names, n.cfg.Clock),
+		Conn: n.agents, Identity: identity.NewServer(ca, names, n.cfg.Clock),
 		Node: n.cfg.Node, Log: n.cfg.Log, Now: n.cfg.Clock,
 	}, n)
-	if err != nil {
-		return fmt.Errorf("listen for agents: %w", err)
-	}
-	return nil
+	return err
 }
 
 func hostNames(addrs []string) []string {
@@ -179,7 +193,7 @@ func (n *Node) Run(ctx context.Context) error {
 		defer stopTables()
 		w, ctx := errgroup.WithContext(ctx)
 		for _, wk := range n.workers {
-			w.Go(func() error { return wk.Run(ctx) })
+			w.Go(func() error { return n.runWorker(ctx, wk) })
 		}
 		w.Go(func() error { return n.ensureRejects(ctx) })
 		w.Go(func() error { return n.gateway.Run(ctx) })
@@ -195,11 +209,38 @@ func (n *Node) Run(ctx context.Context) error {
 	return nil
 }
 
+// runWorker runs a partition's worker, and again after failures that may pass.
+// A log that does not continue the checkpoint stops the partition, and it alone.
+func (n *Node) runWorker(ctx context.Context, w *worker.Worker) error {
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		err := w.Run(ctx)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, worker.ErrLogReplaced) {
+			n.cfg.Log.Error("partition stopped: acknowledged data is missing from the log; restore the log's directory, or remove the data directory and start anew", "error", err)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		n.cfg.Log.Error("worker failed; it starts again from its checkpoint", "error", err, "retry_in", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Close frees what New opened.
 func (n *Node) Close() error {
 	var errs []error
 	if n.api != nil {
 		if err := n.api.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.agents != nil {
+		if err := n.agents.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

@@ -8,11 +8,10 @@ import (
 	"hash/crc32"
 	"math"
 
-	"google.golang.org/protobuf/proto"
-
 	cloudlog "github.com/leatio/leat/cloud/log"
 	"github.com/leatio/leat/cloud/record"
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/internal/pb"
 	"github.com/leatio/leat/transport/wire/columnar"
 )
 
@@ -27,10 +26,10 @@ const envelopeBytes = 8
 
 // AppendEnvelope appends a message in its envelope: 'L' 'C', u8 format, u8 0,
 // u32 CRC32C of the message, the message.
-func AppendEnvelope(dst []byte, m proto.Message) ([]byte, error) {
+func AppendEnvelope(dst []byte, m pb.Message) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, 'L', 'C', CheckpointFormat, 0, 0, 0, 0, 0)
-	dst, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, m)
+	dst, err := pb.Append(dst, m)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
@@ -40,7 +39,7 @@ func AppendEnvelope(dst []byte, m proto.Message) ([]byte, error) {
 }
 
 // ParseEnvelope reads a message in its envelope.
-func ParseEnvelope(src []byte, m proto.Message) error {
+func ParseEnvelope(src []byte, m pb.Message) error {
 	if len(src) < envelopeBytes || src[0] != 'L' || src[1] != 'C' || src[3] != 0 {
 		return fmt.Errorf("%w: no header", ErrCheckpoint)
 	}
@@ -51,7 +50,7 @@ func ParseEnvelope(src []byte, m proto.Message) error {
 	if got, want := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), binary.LittleEndian.Uint32(src[4:]); got != want {
 		return fmt.Errorf("%w: checksum is %08x, header says %08x", ErrCheckpoint, got, want)
 	}
-	if err := proto.Unmarshal(body, m); err != nil {
+	if err := pb.Unmarshal(body, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
 	return nil
@@ -210,7 +209,7 @@ func (s *store) claim(ctx context.Context) (epoch uint64, err error) {
 	if err := s.load(ctx); err != nil {
 		return 0, err
 	}
-	next := proto.CloneOf(s.manifest)
+	next := pb.Clone(s.manifest)
 	next.OwnerEpoch++
 	return next.OwnerEpoch, s.put(ctx, next)
 }
@@ -253,7 +252,7 @@ func (s *store) publish(ctx context.Context, c *Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	next := proto.CloneOf(s.manifest)
+	next := pb.Clone(s.manifest)
 	name := fmt.Sprintf("checkpoints/%04d/%d-%d", s.partition, s.manifest.OwnerEpoch, next.NextObject)
 	next.NextObject++
 	if err := s.objects.PutObject(ctx, name, data); err != nil {

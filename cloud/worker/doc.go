@@ -21,3 +21,5 @@
 // the same way, and carry revisions that are part of the state: what is
 // written again after a crash is the same row with the same revision.
 package worker
+
+//go:generate go run github.com/leatio/leat/internal/pb/pbgen checkpoint.proto

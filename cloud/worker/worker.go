@@ -52,6 +52,7 @@ type Worker struct {
 	plans Plans
 	frags Fragments
 	ready chan struct{}
+	once  sync.Once // closes ready
 
 	// Owned by Run.
 	state *state
@@ -156,6 +157,7 @@ func (w *Worker) Agents() map[string]bool {
 }
 
 // Run takes the partition over and works until ctx ends or it cannot go on.
+// After an error it may be called again: everything is read anew.
 func (w *Worker) Run(ctx context.Context) error {
 	_, next, err := w.back.Log.Bounds(ctx, w.cfg.Partition)
 	if err != nil {
@@ -278,7 +280,7 @@ func (w *Worker) loop(ctx context.Context, in <-chan logRecord, readyAt uint64) 
 	for {
 		if w.state.offset+1 >= readyAt && readyAt > 0 {
 			readyAt = 0
-			close(w.ready)
+			w.once.Do(func() { close(w.ready) })
 		}
 		select {
 		case <-ctx.Done():
