@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/leatio/leat/checkpoint"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/datadir"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/transport/wire"
@@ -60,8 +59,8 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 		return nil, err
 	}
 	a := &Agent{cfg: cfg, running: map[string]*running{}, feeds: map[string]func(){}, desired: make(chan *wire.Plans, 1)}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("data_dir %s: %w", cfg.DataDir, err)
+	if err := datadir.Make(cfg.DataDir, 0); err != nil {
+		return nil, err
 	}
 	a.store, err = checkpoint.Open(checkpoint.Config{
 		Dir: filepath.Join(cfg.DataDir, "store"), MaxBytes: cfg.OutboxBytes, SegmentBytes: cfg.SegmentBytes, Logger: cfg.Log,

@@ -2,14 +2,23 @@ package agent
 
 import (
 	"cmp"
-	"fmt"
 	"log/slog"
+	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/field"
+	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/wasm"
 )
+
+// segmentBytes is the default size of the outbox's files.
+const segmentBytes = 16 << 20
 
 // Config is what an agent is told. Only DataDir must be given, and Token until it has joined;
 // the zero value of every other field is its default.
@@ -52,13 +61,46 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names the first bad field.
+// Validate names every field that holds a wrong value, by its key in the config
+// file. The zero value of a field is its default.
 func (c Config) Validate() error {
-	switch {
-	case c.DataDir == "":
-		return fmt.Errorf("data_dir is empty: name a directory that the agent may write")
-	case c.CommitInterval < 0:
-		return fmt.Errorf("commit_interval is %s: it must be above 0", c.CommitInterval)
+	name := c.Name // the host's name is judged where it is used: at the join
+	c = c.withDefaults()
+	var m field.Mistakes
+	m.Check(c.DataDir != "", "data_dir", "is empty: name a directory that the agent may write")
+	if err := identity.CheckAgentID(name); name != "" && err != nil {
+		m.Add("name", "%v, expected letters, digits, - _ and .", err)
 	}
-	return c.Functions.Validate()
+	for _, k := range slices.Sorted(maps.Keys(c.Labels)) {
+		// What a selector cannot name is no label.
+		sel, err := plan.ParseSelector(k + "=" + c.Labels[k])
+		ok := err == nil && len(sel) == 1 && sel[0] == plan.Term{Label: k, Value: c.Labels[k]}
+		m.Check(ok, "labels", "%q = %q: a label and its value have 1 to 63 letters, digits, - _ . /", k, c.Labels[k])
+	}
+	for _, addr := range c.Cloud {
+		checkAddr(&m, "cloud", addr)
+	}
+	if c.MetricsListen != "" {
+		checkAddr(&m, "metrics_listen", c.MetricsListen)
+	}
+	m.Check(c.CommitInterval > 0, "commit_interval", "is %s, expected a duration above 0", c.CommitInterval)
+	m.Check(c.OutboxBytes == 0 || c.OutboxBytes >= 2*cmp.Or(c.SegmentBytes, segmentBytes), "outbox_size", "is %d bytes, expected at least 32MiB", c.OutboxBytes)
+	f := c.Functions
+	m.Check(f.MaxModuleBytes >= 0, "functions.module_size", "is %d bytes, expected a size above 0", f.MaxModuleBytes)
+	m.Check(f.MaxMemoryPages < 1<<15, "functions.memory_size", "is %d pages of 64KiB, expected less than 2GiB", f.MaxMemoryPages)
+	m.Check(f.CallTimeout >= 0, "functions.call_timeout", "is %s, expected a duration above 0", f.CallTimeout)
+	m.Check(f.MaxGuiltyRows >= 0, "functions.max_guilty_rows", "is %d, expected a number above 0", f.MaxGuiltyRows)
+	m.Check(f.LogBytesPerSecond >= 0, "functions.log_bytes_per_second", "is %d, expected a number above 0", f.LogBytesPerSecond)
+	if err := m.Err(); err != nil {
+		return err
+	}
+	return f.Validate()
+}
+
+func checkAddr(m *field.Mistakes, key, addr string) {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	m.Check(err == nil, key, "%q is not of the form host:port", addr)
 }

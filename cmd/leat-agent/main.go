@@ -4,8 +4,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"time"
 
@@ -61,13 +61,10 @@ func run(ctx context.Context, flags *pflag.FlagSet, path string) error {
 	if err := config.Load(&f, path, flags); err != nil {
 		return cli.Mistake(err)
 	}
-	log, err := cli.Logger(os.Stderr, f.LogLevel)
-	if err != nil {
-		return cli.Mistake(err)
-	}
+	log, logErr := cli.Logger(os.Stderr, f.LogLevel)
 	cfg := f.agent(log)
-	if err := cfg.Validate(); err != nil {
-		return cli.Mistake(fmt.Errorf("config: %w", err))
+	if err := config.Place(path, flags, logErr, cfg.Validate()); err != nil {
+		return cli.Mistake(err)
 	}
 	a, err := agent.New(ctx, cfg)
 	if err != nil {
@@ -90,8 +87,11 @@ func (f *file) agent(log *slog.Logger) agent.Config {
 		CommitInterval: f.CommitInterval, OutboxBytes: int64(f.OutboxSize), SecretsDir: f.SecretsDir, MetricsListen: f.MetricsListen,
 		Version: version.String(), Log: log,
 		Functions: wasm.Config{
-			CallTimeout: f.Functions.CallTimeout, MaxMemoryPages: uint32(f.Functions.MemorySize >> 16), MaxModuleBytes: int(f.Functions.ModuleSize),
+			CallTimeout: f.Functions.CallTimeout, MaxMemoryPages: pages(f.Functions.MemorySize), MaxModuleBytes: int(f.Functions.ModuleSize),
 			MaxGuiltyRows: f.Functions.MaxGuiltyRows, LogBytesPerSecond: f.Functions.LogBytes,
 		},
 	}
 }
+
+// pages is a size in pages of 64 KiB, rounded up; a size beyond 32 bits of pages is cut, and refused later.
+func pages(b config.Bytes) uint32 { return uint32(min((b+1<<16-1)>>16, math.MaxUint32)) }

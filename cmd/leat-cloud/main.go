@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -60,13 +59,10 @@ func run(ctx context.Context, flags *pflag.FlagSet, path string) error {
 	if err := config.Load(&f, path, flags); err != nil {
 		return cli.Mistake(err)
 	}
-	log, err := cli.Logger(os.Stderr, f.LogLevel)
-	if err != nil {
-		return cli.Mistake(err)
-	}
+	log, logErr := cli.Logger(os.Stderr, f.LogLevel)
 	cfg := f.cloud(log)
-	if err := cfg.Validate(); err != nil {
-		return cli.Mistake(fmt.Errorf("config: %w", err))
+	if err := config.Place(path, flags, logErr, cfg.Validate()); err != nil {
+		return cli.Mistake(err)
 	}
 	n, err := cloud.New(ctx, cfg)
 	if err != nil {

@@ -8,13 +8,11 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,15 +25,18 @@ import (
 // Bytes is a size in bytes.
 type Bytes int64
 
-// Mistake is one thing that is wrong in a file.
+// Mistake is one thing that is wrong in a file, a variable or a flag.
 type Mistake struct {
-	File         string
-	Line, Column int
+	File         string // or the variable's or the flag's name
+	Line, Column int    // from 1; 0 where there is no file
 	Text         string
 }
 
 // Error gives the mistake with its place.
 func (m Mistake) Error() string {
+	if m.Line == 0 {
+		return m.File + ": " + m.Text
+	}
 	return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.Text)
 }
 
@@ -59,31 +60,32 @@ func Load(cfg any, file string, flags *pflag.FlagSet) error {
 	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
 	v.AutomaticEnv()
 	t := reflect.TypeOf(cfg).Elem()
-	for _, key := range keys(t, "") {
-		if err := v.BindEnv(key); err != nil {
+	for _, k := range keysOf(t, "") {
+		if err := v.BindEnv(k.name); err != nil {
 			return err
 		}
 	}
+	found := checkEnvironment(t)
+	var root *yaml.Node
 	if file != "" {
-		text, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("config file %s does not exist; configs/ has commented samples", file)
-		}
+		text, err := read(file)
 		if err != nil {
-			return fmt.Errorf("config: %w", err)
-		}
-		if err := check(file, text, t); err != nil {
 			return err
 		}
-		v.SetConfigType("yaml")
-		if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
-			return fmt.Errorf("config %s: %w", file, err)
-		}
+		var wrong Mistakes
+		root, wrong = check(file, text, t)
+		found = append(wrong, found...) // what stands in the file is told first
+	}
+	if len(found) > 0 {
+		return found
+	}
+	if err := merge(v, root, t); err != nil {
+		return fmt.Errorf("config %s: %w", file, err)
 	}
 	if flags != nil {
-		for _, key := range keys(t, "") {
-			if f := flags.Lookup(strings.NewReplacer("_", "-", ".", "-").Replace(key)); f != nil && f.Changed {
-				if err := v.BindPFlag(key, f); err != nil {
+		for _, k := range keysOf(t, "") {
+			if f := flags.Lookup(flagName(k.name)); f != nil && f.Changed {
+				if err := v.BindPFlag(k.name, f); err != nil {
 					return err
 				}
 			}
@@ -93,20 +95,78 @@ func Load(cfg any, file string, flags *pflag.FlagSet) error {
 	if err := v.UnmarshalExact(cfg, viper.DecodeHook(hooks)); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
+	return fillMaps(reflect.ValueOf(cfg).Elem(), root)
+}
+
+// merge gives a file's values to viper, but for those that are maps: viper
+// makes their keys lower case and splits them at dots.
+func merge(v *viper.Viper, root *yaml.Node, t reflect.Type) error {
+	if root == nil {
+		return nil
+	}
+	var values map[string]any
+	if err := root.Decode(&values); err != nil {
+		return err
+	}
+	for _, k := range keysOf(t, "") {
+		if k.kind.Kind() == reflect.Map {
+			delete(values, k.name)
+		}
+	}
+	return v.MergeConfigMap(values)
+}
+
+// fillMaps sets the fields that are maps from the file, where no variable did.
+func fillMaps(cfg reflect.Value, root *yaml.Node) error {
+	for i := range cfg.NumField() {
+		name := cfg.Type().Field(i).Tag.Get("mapstructure")
+		n := find(root, []string{name})
+		if cfg.Field(i).Kind() != reflect.Map || n == nil || os.Getenv(variableName(name)) != "" {
+			continue
+		}
+		if err := n.Decode(cfg.Field(i).Addr().Interface()); err != nil {
+			return fmt.Errorf("config: %w", err)
+		}
+	}
 	return nil
 }
 
-// keys lists the dotted keys of a struct.
-func keys(t reflect.Type, prefix string) []string {
-	var out []string
+func read(file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("config file %s does not exist; configs/ has commented samples", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return text, nil
+}
+
+// flagName is the flag of a key: data-dir for data_dir.
+func flagName(key string) string { return strings.NewReplacer("_", "-", ".", "-").Replace(key) }
+
+// variableName is the environment variable of a key: LEAT_QUERY_ROWS for query.rows.
+func variableName(key string) string {
+	return "LEAT_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// key is a dotted key of a config and the type of its value.
+type key struct {
+	name string
+	kind reflect.Type
+}
+
+// keysOf lists the keys of a struct.
+func keysOf(t reflect.Type, prefix string) []key {
+	var out []key
 	for i := range t.NumField() {
 		f := t.Field(i)
-		key := prefix + f.Tag.Get("mapstructure")
+		name := prefix + f.Tag.Get("mapstructure")
 		if f.Type.Kind() == reflect.Struct {
-			out = append(out, keys(f.Type, key+".")...)
+			out = append(out, keysOf(f.Type, name+".")...)
 			continue
 		}
-		out = append(out, key)
+		out = append(out, key{name, f.Type})
 	}
 	return out
 }
@@ -170,128 +230,4 @@ func ParsePairs(s string) (map[string]string, error) {
 		out[strings.TrimSpace(k)] = strings.TrimSpace(val)
 	}
 	return out, nil
-}
-
-func parseDuration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration, expected a number with a unit such as 500ms, 10s or 1h", s)
-	}
-	return d, nil
-}
-
-var units = []struct {
-	name string
-	size int64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1}}
-
-// ParseBytes reads a size such as 16MiB, 1GB or 4096.
-func ParseBytes(s string) (Bytes, error) {
-	for _, u := range units {
-		number, ok := strings.CutSuffix(s, u.name)
-		if !ok {
-			continue
-		}
-		var n int64
-		var rest string
-		if c, _ := fmt.Sscanf(strings.TrimSpace(number)+"\n", "%d%s", &n, &rest); c == 1 && n >= 0 && n <= (1<<62)/u.size {
-			return Bytes(n * u.size), nil
-		}
-	}
-	return 0, fmt.Errorf("%q is not a size, expected a number with a unit such as 64MiB or 1GB", s)
-}
-
-// check finds unknown keys and values of wrong types in a file.
-func check(file string, text []byte, t reflect.Type) error {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return yamlMistake(file, err)
-	}
-	c := &checker{file: file}
-	if len(doc.Content) > 0 && doc.Content[0].Tag != "!!null" {
-		c.mapping(doc.Content[0], t)
-	}
-	if len(c.found) == 0 {
-		return nil
-	}
-	return c.found
-}
-
-func yamlMistake(file string, err error) error {
-	line := 1
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if n, _ := fmt.Sscanf(text, "line %d:", &line); n == 1 {
-		_, text, _ = strings.Cut(text, ": ")
-	}
-	return Mistakes{{file, line, 1, "not YAML: " + text}}
-}
-
-type checker struct {
-	file  string
-	found Mistakes
-}
-
-func (c *checker) tell(n *yaml.Node, format string, args ...any) {
-	c.found = append(c.found, Mistake{c.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
-}
-
-func (c *checker) mapping(n *yaml.Node, t reflect.Type) {
-	if n.Kind != yaml.MappingNode {
-		c.tell(n, "expected keys with values here")
-		return
-	}
-	fields := map[string]reflect.Type{}
-	var names []string
-	for i := range t.NumField() {
-		name := t.Field(i).Tag.Get("mapstructure")
-		fields[name] = t.Field(i).Type
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		ft, ok := fields[k.Value]
-		switch {
-		case !ok:
-			c.tell(k, "unknown key %q, expected one of %s", k.Value, strings.Join(names, ", "))
-		case seen[k.Value]:
-			c.tell(k, "key %q stands twice", k.Value)
-		default:
-			c.value(k.Value, v, ft)
-		}
-		seen[k.Value] = true
-	}
-}
-
-// value checks one value against the type it goes to.
-func (c *checker) value(key string, n *yaml.Node, t reflect.Type) {
-	scalar := n.Kind == yaml.ScalarNode
-	switch {
-	case n.Tag == "!!null":
-	case t == durationType:
-		if _, err := parseDuration(n.Value); !scalar || err != nil {
-			c.tell(n, "%s: expected a duration such as 500ms, 10s or 1h", key)
-		}
-	case t == bytesType:
-		if _, err := ParseBytes(n.Value); !scalar || err != nil {
-			c.tell(n, "%s: expected a size such as 64MiB or 1GB", key)
-		}
-	case t.Kind() == reflect.Struct:
-		c.mapping(n, t)
-	case t.Kind() == reflect.Slice:
-		if n.Kind != yaml.SequenceNode {
-			c.tell(n, "%s: expected a list", key)
-		}
-	case t.Kind() == reflect.Map:
-		if n.Kind != yaml.MappingNode {
-			c.tell(n, "%s: expected keys with values", key)
-		}
-	case !scalar:
-		c.tell(n, "%s: expected a single value", key)
-	case t.Kind() == reflect.Bool && n.Tag != "!!bool":
-		c.tell(n, "%s: expected true or false, found %q", key, n.Value)
-	case (t.Kind() == reflect.Int || t.Kind() == reflect.Uint32) && n.Tag != "!!int":
-		c.tell(n, "%s: expected a whole number, found %q", key, n.Value)
-	}
 }
