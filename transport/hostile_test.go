@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/leatio/leat/internal/pb"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/transport/wire"
 )
@@ -55,7 +55,7 @@ func rawStream(t *testing.T, conn *quic.Conn, data []byte) *quic.Stream {
 	return st
 }
 
-func message(t testing.TB, m proto.Message) []byte {
+func message(t testing.TB, m pb.Message) []byte {
 	t.Helper()
 	b, err := wire.AppendMessage(nil, m)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"github.com/quic-go/quic-go"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/leatio/leat/internal/pb"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/transport/wire"
 )
@@ -160,7 +160,7 @@ func (n *ServerSession) Remote() net.Addr { return n.conn.RemoteAddr() }
 // its way yet is replaced.
 func (n *ServerSession) SendPlans(p *wire.Plans) {
 	n.mu.Lock()
-	n.plans = proto.CloneOf(p)
+	n.plans = pb.Clone(p)
 	n.mu.Unlock()
 	wake(n.wake)
 }

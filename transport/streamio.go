@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/leatio/leat/internal/pb"
 	"github.com/leatio/leat/transport/wire"
 )
 
@@ -78,7 +78,7 @@ func (s *streamIO) readError(err error) error {
 }
 
 // message reads one control message. first: the message has to begin within the grace.
-func (s *streamIO) message(m proto.Message, maxBytes int, first bool) error {
+func (s *streamIO) message(m pb.Message, maxBytes int, first bool) error {
 	if err := s.begin(first); err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func (s *streamIO) message(m proto.Message, maxBytes int, first bool) error {
 	if err != nil {
 		return err
 	}
-	if err := proto.Unmarshal(body, m); err != nil {
-		return Refuse(wire.CodeBadMessage, "a %s that cannot be read", m.ProtoReflect().Descriptor().Name())
+	if err := pb.Unmarshal(body, m); err != nil {
+		return Refuse(wire.CodeBadMessage, "a %s that cannot be read", m.ProtoName())
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func noEOF(err error) error {
 }
 
 // send writes one control message.
-func (s *streamIO) send(m proto.Message) error {
+func (s *streamIO) send(m pb.Message) error {
 	out, err := wire.AppendMessage(s.out[:0], m)
 	if err != nil {
 		return err

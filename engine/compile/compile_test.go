@@ -7,16 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-
-	"google.golang.org/protobuf/encoding/prototext"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/sql"
+	"github.com/leatio/leat/internal/pb"
+	"github.com/leatio/leat/internal/pb/pbtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing")
@@ -122,11 +120,10 @@ func compileFile(t *testing.T, file string) *plan.Plan {
 	return p
 }
 
-var fieldSpaces = regexp.MustCompile(`(?m)^(\s*\w+):  `)
-
 // TestExamplePlans holds the bytes of the examples' plans, which stand for the
 // format: engine/plan reads them too.
 func TestExamplePlans(t *testing.T) {
+	descriptors := pbtest.Load(t, "../plan/testdata/plan.binpb")
 	for _, name := range []string{"greenhouse", "climate"} {
 		p := compileFile(t, "../../examples/"+name+"/pipeline.yaml")
 		raw, err := plan.Marshal(p)
@@ -137,26 +134,19 @@ func TestExamplePlans(t *testing.T) {
 		golden(t, base+".pb", raw)
 		golden(t, "testdata/plans/example_"+name+".txt", []byte(Explain(p)))
 		if *update {
-			text, err := prototext.MarshalOptions{Multiline: true, Indent: "  "}.Marshal(p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// prototext varies its spaces at random, so that nobody relies on them.
-			golden(t, base+".textproto", fieldSpaces.ReplaceAll(text, []byte("$1: ")))
+			golden(t, base+".textproto", descriptors.Text(t, p))
 		}
 		text, err := os.ReadFile(base + ".textproto")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var fromText plan.Plan
-		if err := prototext.Unmarshal(text, &fromText); err != nil {
-			t.Fatal(err)
-		}
-		if !proto.Equal(p, &fromText) {
+		descriptors.FromText(t, text, &fromText)
+		if !pb.Equal(p, &fromText) {
 			t.Errorf("%s.textproto is not the plan", base)
 		}
 		back, err := plan.Unmarshal(raw)
-		if err != nil || !proto.Equal(p, back) {
+		if err != nil || !pb.Equal(p, back) {
 			t.Errorf("%s: the plan does not come back from its bytes: %v", name, err)
 		}
 	}

@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/sql"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // windowPlan is a window step while the columns that it reads still have their
@@ -154,7 +153,7 @@ func (b *builder) bindAggregates(v *value) *sql.AggExpr {
 }
 
 func sameCall(a, b sql.AggCall) bool {
-	return a.Function == b.Function && a.Star == b.Star && proto.Equal(a.Arg, b.Arg)
+	return a.Function == b.Function && a.Star == b.Star && pb.Equal(a.Arg, b.Arg)
 }
 
 // windowResults makes the accumulators and results of the calls, and of the
@@ -200,7 +199,7 @@ func (b *builder) windowResult(name string, call sql.AggCall, emit *value) batch
 		if kind == aggregate.Count {
 			acc.Column, acc.Type = -1, 0
 		}
-		at := slices.IndexFunc(w.plan.Accumulators, func(have *plan.Accumulator) bool { return proto.Equal(have, acc) })
+		at := slices.IndexFunc(w.plan.Accumulators, func(have *plan.Accumulator) bool { return pb.Equal(have, acc) })
 		if at < 0 {
 			at = len(w.plan.Accumulators)
 			w.plan.Accumulators = append(w.plan.Accumulators, acc)
@@ -232,7 +231,7 @@ func (b *builder) argument(e *plan.Expr) int {
 func (r *rows) computed(e *plan.Expr) int {
 	for _, s := range r.steps {
 		for i, have := range s.exprs {
-			if proto.Equal(have, e) {
+			if pb.Equal(have, e) {
 				return s.base + i
 			}
 		}

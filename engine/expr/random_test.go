@@ -7,11 +7,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"google.golang.org/protobuf/encoding/prototext"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/pb"
+	"github.com/leatio/leat/internal/pb/pbtest"
 )
 
 var randomSchema = batch.Schema{
@@ -288,6 +287,7 @@ func (f testFunctions) Scalar(name string) (Scalar, error) {
 }
 
 func TestRandomExpressions(t *testing.T) {
+	descriptors := pbtest.Load(t, "../plan/testdata/plan.binpb")
 	rounds := 1500
 	if testing.Short() {
 		rounds = 500
@@ -299,13 +299,13 @@ func TestRandomExpressions(t *testing.T) {
 		e := g.expr(typ, 1+r.IntN(5))
 		p, err := Compile(e, randomSchema, testFunctions{t})
 		if err != nil {
-			t.Fatalf("seed %d: %v\n%s", seed, err, prototext.Format(e))
+			t.Fatalf("seed %d: %v\n%s", seed, err, descriptors.Text(t, e))
 		}
 		dicts := []*batch.Dict{batch.NewDict(), batch.NewDict()}
 		for range 4 {
 			b := randomBatch(r, one(r, []int{0, 1, 2, 63, 64, 65, 130}), dicts)
 			if err := sameAsOracle(p, e, b); err != nil {
-				t.Fatalf("seed %d: %v\n%s", seed, err, prototext.MarshalOptions{}.Format(e))
+				t.Fatalf("seed %d: %v\n%s", seed, err, descriptors.Text(t, e))
 			}
 			if r.IntN(10) == 0 {
 				p.run.dict = nil // as if it were worn
@@ -429,7 +429,7 @@ func FuzzCompile(f *testing.F) {
 	for seed := range 200 {
 		r := rand.New(rand.NewPCG(uint64(seed), 2))
 		e := grower{r}.expr(one(r, []batch.Type{batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp}), 4)
-		text, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
+		text, err := pb.Append(nil, e)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -437,7 +437,7 @@ func FuzzCompile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		e := new(plan.Expr)
-		if proto.Unmarshal(text, e) != nil {
+		if pb.Unmarshal(text, e) != nil {
 			return
 		}
 		p, err := Compile(e, randomSchema, testFunctions{t})

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"math"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // Bounds of a plan. The compiler stays below them; a plan from outside that
@@ -180,7 +179,7 @@ func (c *checker) windows() error {
 		if p.Kind == Port_PARTIALS && a == nil {
 			return fmt.Errorf("no window writes the partials of port %d", i)
 		}
-		if b != nil && !proto.Equal(a, b) {
+		if b != nil && !pb.Equal(a, b) {
 			return fmt.Errorf("the windows at both ends of port %d differ", i)
 		}
 		if a != nil && !firstN(p.Keys, len(a.Keys)) {

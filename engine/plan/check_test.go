@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // examplePlan reads a golden plan, which the tests of engine/compile write.
@@ -140,7 +139,7 @@ func TestCheckRefuses(t *testing.T) {
 		"node reads below":    {func(p *Plan) { p.Edge.Nodes[1].Input = -2 }, "does not stand before it"},
 		"node reads a leaf": {func(p *Plan) {
 			n := sinkOf(p)
-			m := proto.Clone(n).(*Node)
+			m := pb.Clone(n)
 			m.Id++
 			m.Input = int32(n.Id)
 			p.Cloud.Nodes = append(p.Cloud.Nodes, m)
@@ -171,8 +170,8 @@ func TestCheckRefuses(t *testing.T) {
 		"port keys":                {func(p *Plan) { p.Ports[0].Keys = []uint32{99} }, "keys of port"},
 		"port other keys":          {func(p *Plan) { p.Ports[0].Keys = []uint32{1} }, "split by other columns"},
 		"port schema":              {func(p *Plan) { p.Ports[0].Schema = p.Ports[0].Schema[1:]; p.Ports[0].Keys = nil }, "not those of port"},
-		"port not written":         {func(p *Plan) { p.Ports = append(p.Ports, proto.Clone(p.Ports[0]).(*Port)) }, "nothing writes port 1"},
-		"port written twice":       {func(p *Plan) { n := proto.Clone(portOutOf(p)).(*Node); n.Id++; p.Edge.Nodes = append(p.Edge.Nodes, n) }, "written twice"},
+		"port not written":         {func(p *Plan) { p.Ports = append(p.Ports, pb.Clone(p.Ports[0])) }, "nothing writes port 1"},
+		"port written twice":       {func(p *Plan) { n := pb.Clone(portOutOf(p)); n.Id++; p.Edge.Nodes = append(p.Edge.Nodes, n) }, "written twice"},
 		"port in range":            {func(p *Plan) { p.Cloud.Nodes[0].GetPortIn().Port = 3 }, "port 3"},
 		"port in input":            {func(p *Plan) { p.Cloud.Nodes[0].Input = -1; p.Cloud.Nodes[1].Op = p.Cloud.Nodes[0].Op }, "can only go to"},
 		"window empty":             {func(p *Plan) { partialOf(p).Op = &Node_PartialWindow{} }, "empty window"},
@@ -230,7 +229,7 @@ func FuzzUnmarshal(f *testing.F) {
 			t.Fatal(err)
 		}
 		q, err := Unmarshal(again)
-		if err != nil || !proto.Equal(p, q) {
+		if err != nil || !pb.Equal(p, q) {
 			t.Fatalf("another plan after writing it: %v", err)
 		}
 	})

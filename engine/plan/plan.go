@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/internal/pb"
 )
 
-//go:generate protoc --go_out=. --go_opt=paths=source_relative plan.proto
+//go:generate go run github.com/leatio/leat/internal/pb/pbgen plan.proto
 
 // Format is the newest plan format that this build reads and the one it writes.
 const Format = 1
@@ -31,13 +30,13 @@ const (
 
 // Marshal gives the bytes of a plan; equal plans give equal bytes.
 func Marshal(p *Plan) ([]byte, error) {
-	return proto.MarshalOptions{Deterministic: true}.Marshal(p)
+	return pb.Append(nil, p)
 }
 
 // Unmarshal reads and checks a plan's bytes, which may come from outside.
 func Unmarshal(b []byte) (*Plan, error) {
 	p := new(Plan)
-	if err := proto.Unmarshal(b, p); err != nil {
+	if err := pb.Unmarshal(b, p); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
 	if p.Format > Format {

@@ -3,11 +3,10 @@ package sql
 import (
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // AggCall is one call of an aggregate function.
@@ -92,7 +91,7 @@ func (b *binder) aggregate(n *Node) value {
 		return b.fail(n.Args[0].Pos, "%s cannot aggregate %s, expected %s", n.Text, argType, expectedArgument(n.Text))
 	}
 	i := slices.IndexFunc(b.aggs.calls, func(have AggCall) bool {
-		return have.Function == c.Function && have.Star == c.Star && proto.Equal(have.Arg, c.Arg)
+		return have.Function == c.Function && have.Star == c.Star && pb.Equal(have.Arg, c.Arg)
 	})
 	if i < 0 {
 		i = len(b.aggs.calls)

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // Scope is what the names of an expression can mean.
@@ -105,7 +104,7 @@ func (b *binder) clone(v value) value {
 	if !b.count(sizeOf(v.e), v.n.Pos) {
 		return value{bad: true, n: v.n}
 	}
-	v.e = proto.Clone(v.e).(*plan.Expr)
+	v.e = pb.Clone(v.e)
 	return v
 }
 

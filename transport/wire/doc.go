@@ -18,4 +18,4 @@
 // is not among them: it comes from the certificate of the session.
 package wire
 
-//go:generate protoc --go_out=. --go_opt=paths=source_relative control.proto
+//go:generate go run github.com/leatio/leat/internal/pb/pbgen control.proto

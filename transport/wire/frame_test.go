@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/leatio/leat/internal/pb"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -158,7 +160,7 @@ func TestMessages(t *testing.T) {
 	}
 	var got StreamOpen
 	rest, err := ParseMessage(append(b[1:], "rest"...), &got, MaxMessageBytes)
-	if err != nil || string(rest) != "rest" || got.String() != m.String() {
+	if err != nil || string(rest) != "rest" || !pb.Equal(&got, m) {
 		t.Errorf("came back as %v, rest %q, %v", &got, rest, err)
 	}
 	for n := range len(b) - 1 {

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
+	"github.com/leatio/leat/internal/pb"
 )
 
 func FuzzParseFrame(f *testing.F) {
@@ -36,7 +36,11 @@ func FuzzParseFrame(f *testing.F) {
 }
 
 func FuzzMessages(f *testing.F) {
-	kinds := []proto.Message{&StreamStart{}, &ToAgent{}, &ToCloud{}, &StreamReply{}, &StreamDown{}, &FetchReply{}, &JoinReply{}}
+	kinds := []func() pb.Message{
+		func() pb.Message { return new(StreamStart) }, func() pb.Message { return new(ToAgent) }, func() pb.Message { return new(ToCloud) },
+		func() pb.Message { return new(StreamReply) }, func() pb.Message { return new(StreamDown) }, func() pb.Message { return new(FetchReply) },
+		func() pb.Message { return new(JoinReply) },
+	}
 	hello, err := AppendMessage(nil, &StreamStart{Kind: &StreamStart_Hello{Hello: &Hello{AgentVersion: "1", Labels: map[string]string{"a": "b"}, Plans: []*PlanRef{{PipelineId: "p", Version: 3}}}}})
 	if err != nil {
 		f.Fatal(err)
@@ -44,7 +48,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(hello, uint8(0))
 	f.Add([]byte{2, 0, 0}, uint8(4))
 	f.Fuzz(func(t *testing.T, src []byte, kind uint8) {
-		m := proto.Clone(kinds[int(kind)%len(kinds)])
+		m := kinds[int(kind)%len(kinds)]()
 		if _, err := ParseMessage(src, m, 1<<16); err != nil {
 			return
 		}
@@ -52,8 +56,8 @@ func FuzzMessages(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := proto.Clone(kinds[int(kind)%len(kinds)])
-		if _, err := ParseMessage(b, again, 1<<20); err != nil || !proto.Equal(m, again) {
+		again := kinds[int(kind)%len(kinds)]()
+		if _, err := ParseMessage(b, again, 1<<20); err != nil || !pb.Equal(m, again) {
 			t.Fatalf("%v became %v: %v", m, again, err)
 		}
 	})

@@ -4,24 +4,23 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // MaxMessageBytes bounds a control message unless the reader says otherwise.
 const MaxMessageBytes = 4 << 20
 
 // AppendMessage appends the message behind its length.
-func AppendMessage(dst []byte, m proto.Message) ([]byte, error) {
-	dst = binary.AppendUvarint(dst, uint64(proto.Size(m)))
-	dst, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(dst, m)
+func AppendMessage(dst []byte, m pb.Message) ([]byte, error) {
+	dst, err := pb.AppendDelimited(dst, m)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", m.ProtoReflect().Descriptor().Name(), err)
+		return nil, fmt.Errorf("encode %w", err)
 	}
 	return dst, nil
 }
 
 // ParseMessage parses one message behind its length into m and returns the rest.
-func ParseMessage(src []byte, m proto.Message, maxBytes int) (rest []byte, err error) {
+func ParseMessage(src []byte, m pb.Message, maxBytes int) (rest []byte, err error) {
 	size, n := binary.Uvarint(src)
 	switch {
 	case n == 0:
@@ -33,8 +32,8 @@ func ParseMessage(src []byte, m proto.Message, maxBytes int) (rest []byte, err e
 	case uint64(len(src)-n) < size:
 		return nil, fmt.Errorf("message of %d bytes, %d there: %w", size, len(src)-n, ErrShort)
 	}
-	if err := proto.Unmarshal(src[n:n+int(size)], m); err != nil {
-		return nil, fmt.Errorf("decode %s: %w: %w", m.ProtoReflect().Descriptor().Name(), ErrCorrupt, err)
+	if err := pb.Unmarshal(src[n:n+int(size)], m); err != nil {
+		return nil, fmt.Errorf("decode %w: %w", ErrCorrupt, err)
 	}
 	return src[n+int(size):], nil
 }
