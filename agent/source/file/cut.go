@@ -3,14 +3,15 @@ package file
 import "bytes"
 
 // cutter finds the ends of records in data that arrives in pieces. It goes
-// on where it stopped when there is more.
+// on where it stopped when there is more. Where a record ends depends on the bytes
+// from its start to the limit, never on the pieces.
 type cutter struct {
 	csv   bool
-	most  int // bytes of a record
+	most  int // bytes of a record, without its line feed
 	start int // of the record that is not complete yet
 	pos   int // data[start:pos] was looked through
 	state csvScan
-	first int // just behind the first line feed inside an open quote; 0 = none
+	first int // just behind the first line feed inside the quotes that are open; 0 = none
 }
 
 // csvScan is where in an RFC 4180 record the cutter stands.
@@ -29,26 +30,26 @@ type verdict uint8
 const (
 	needMore verdict = iota
 	allCut           // the input ended and its last record is cut
-	tooLong          // data[start:] exceeds the limit and has no end
+	tooLong          // the record at data[start:] has no end within the limit
 )
 
 // cut appends the ends of the complete records of data. last says that no more will come.
 func (c *cutter) cut(data []byte, ends []uint32, last bool) ([]uint32, verdict) {
 	quote := -1 // the first quote at or behind start; -1 = not looked for yet
 	for {
-		end := -1
 		if c.csv && quote < c.start {
 			quote = len(data)
 			if k := bytes.IndexByte(data[c.start:], '"'); k >= 0 {
 				quote = c.start + k
 			}
 		}
+		end, within := -1, data[:min(len(data), c.start+c.most+1)]
 		if c.csv && c.state != fieldStart || c.csv && quote < len(data) && !c.lineBefore(data, quote) {
-			end = c.quoted(data)
-		} else if k := bytes.IndexByte(data[c.pos:], '\n'); k >= 0 {
+			end = c.quoted(within)
+		} else if k := bytes.IndexByte(within[c.pos:], '\n'); k >= 0 {
 			end = c.pos + k + 1
 		} else if !c.csv { // a CSV record may have to be looked through again, for quotes
-			c.pos = len(data)
+			c.pos = len(within)
 		}
 		if end < 0 {
 			if !last && len(data)-c.start <= c.most {
@@ -98,8 +99,6 @@ func (c *cutter) quoted(data []byte) int {
 		switch c.state {
 		case inQuotes:
 			switch {
-			case c.first > 0 && i-c.start >= c.most:
-				return c.first
 			case b == '"':
 				c.state = afterQuote
 			case b == '\n' && c.first == 0:
@@ -111,6 +110,7 @@ func (c *cutter) quoted(data []byte) int {
 				c.state = inQuotes
 				continue
 			}
+			c.first = 0
 		}
 		switch {
 		case b == '\n':
@@ -119,7 +119,7 @@ func (c *cutter) quoted(data []byte) int {
 			c.state = fieldStart
 		case b == '"' && c.state == fieldStart:
 			c.state = inQuotes
-		case b != '\r' || c.state != afterQuote:
+		default:
 			c.state = inField
 		}
 	}

@@ -9,11 +9,13 @@
 // skipped, a carriage return before the line feed is not part of a record, the last line needs no line feed, and a
 // byte order mark at the start of a file is dropped. In CSV a quoted field may hold line breaks (RFC 4180); a
 // quote that is not closed within the record limit or the file ends its record at the first line
-// break, so that it costs one rejected record and not the rest of the file. The first
+// break behind that quote, so that it costs one rejected record and not the rest of the file. The first
 // record of each CSV file is given as a Header message.
 //
-// A record above MaxRecordBytes becomes one Oversized message, which decoders reject; the rest of it is read
-// over and not kept, so memory stays bounded by Blocks x (BlockBytes + MaxRecordBytes).
+// A record above MaxRecordBytes, without its line end, becomes one Oversized message, which decoders reject; the
+// rest of it, to the first line end behind the limit, is read over and not kept, so memory stays bounded by
+// Blocks x (BlockBytes + MaxRecordBytes). The records of a file are the same however its bytes arrive and
+// wherever reading resumed.
 //
 // # Position
 //

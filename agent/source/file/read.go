@@ -148,24 +148,28 @@ func (r *reader) fill() error {
 // of the next one moves to another block.
 func (r *reader) cutBlock(ctx context.Context) error {
 	r.dropMark()
-	b := r.block
-	ends, v := r.cut.cut(b.data, b.ends[:0], r.eof)
-	b.ends = ends
-	if n := len(ends); n > 0 {
-		end := int(ends[n-1])
-		b.fresh, r.fresh = r.fresh && r.s.cfg.CSV, false
-		b.after = b.offset + int64(end)
-		rest := b.data[end:]
-		b.data = b.data[:end]
-		if err := r.hand(ctx, rest); err != nil {
+	for {
+		b := r.block
+		ends, v := r.cut.cut(b.data, b.ends[:0], r.eof)
+		b.ends = ends
+		if n := len(ends); n > 0 {
+			end := int(ends[n-1])
+			b.fresh, r.fresh = r.fresh && r.s.cfg.CSV, false
+			b.after = b.offset + int64(end)
+			rest := b.data[end:]
+			b.data = b.data[:end]
+			if err := r.hand(ctx, rest); err != nil {
+				return err
+			}
+			r.cut.moved(end)
+		}
+		if v != tooLong {
+			return nil
+		}
+		if err := r.skipLong(ctx); err != nil {
 			return err
 		}
-		r.cut.moved(end)
 	}
-	if v == tooLong {
-		return r.skipLong(ctx)
-	}
-	return nil
 }
 
 // hand gives the block to Take and begins the next with the bytes that follow it.
@@ -178,23 +182,25 @@ func (r *reader) hand(ctx context.Context, rest []byte) error {
 	return nil
 }
 
-// skipLong gives the beginning of a record that exceeds the limit and reads on to its line end.
+// skipLong gives the beginning of a record that exceeds the limit and reads on
+// to the first line end behind the limit.
 func (r *reader) skipLong(ctx context.Context) error {
 	b := r.block
-	sample := bytes.Clone(b.data[:min(len(b.data), source.OversizedSample)])
+	from := r.s.cfg.MaxRecordBytes
+	sample := bytes.Clone(b.data[:min(from, source.OversizedSample)])
 	for {
+		if k := bytes.IndexByte(b.data[from:], '\n'); k >= 0 {
+			b.offset += int64(from + k + 1)
+			b.data = append(b.data[:0], b.data[from+k+1:]...)
+			break
+		}
 		b.offset += int64(len(b.data))
-		b.data = b.data[:0]
+		b.data, from = b.data[:0], 0
 		if r.eof {
 			break
 		}
 		if err := r.fill(); err != nil {
 			return err
-		}
-		if k := bytes.IndexByte(b.data, '\n'); k >= 0 {
-			b.offset += int64(k + 1)
-			b.data = append(b.data[:0], b.data[k+1:]...)
-			break
 		}
 	}
 	rest := bytes.Clone(b.data)
@@ -205,7 +211,7 @@ func (r *reader) skipLong(ctx context.Context) error {
 		return err
 	}
 	r.cut.restart(0)
-	return r.cutBlock(ctx)
+	return nil
 }
 
 // dropMark takes a byte order mark off the beginning of a file.
