@@ -35,6 +35,9 @@ func streamName(pipelineID string, version uint64, lane uint32) string {
 	return fmt.Sprintf("%s/%d/%d", pipelineID, version, lane)
 }
 
+// laneOf is the stream that a plan's frames go to.
+func laneOf(p *plan.Plan) string { return streamName(p.PipelineId, p.LaneVersion(), 0) }
+
 func (p *packer) schema(port uint32) batch.Schema { return engine.PortSchema(p.plan, port) }
 
 // journal gives a record of what came since the last journal or flush, or nil

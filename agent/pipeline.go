@@ -118,11 +118,11 @@ func lateness(p *plan.Plan) int64 {
 // recover sets the packer behind the last committed frame and takes the
 // journal back in.
 func (p *pipeline) recover(epoch uint64) error {
-	name := streamName(p.plan.PipelineId, p.plan.Version, 0)
+	name := p.packerStream()
 	next := p.store.Stream(name).Next()
 	p.packer = packer{
 		stream: name, edge: p.edge, plan: p.plan, log: p.rejects, sent: engine.NoWatermark,
-		head: wire.Header{Epoch: epoch, Pipeline: p.plan.PipelineId, Version: p.plan.Version, From: next, To: next},
+		head: wire.Header{Epoch: epoch, Pipeline: p.plan.PipelineId, Version: p.plan.LaneVersion(), From: next, To: next},
 	}
 	value, err := p.store.Get(p.stateKey())
 	if err != nil {
@@ -141,7 +141,7 @@ const statePrefix = "op/"
 
 func (p *pipeline) stateKey() string { return statePrefix + p.packerStream() }
 
-func (p *pipeline) packerStream() string { return streamName(p.plan.PipelineId, p.plan.Version, 0) }
+func (p *pipeline) packerStream() string { return laneOf(p.plan) }
 
 const stateFormat = 1
 

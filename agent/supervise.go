@@ -31,25 +31,46 @@ func (a *Agent) supervise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.feedLeftovers(plans)
+	tick := time.NewTicker(drainCheck)
+	defer tick.Stop()
 	for {
-		a.takeOver(ctx, plans, &pipes, cancel)
-		var set *wire.Plans
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case set = <-a.desired:
+		a.start(ctx, plans, &pipes, cancel)
+		if err := a.finishOldLanes(ctx); err != nil {
+			return err
+		}
+		set, err := a.nextSet(ctx, tick.C)
+		if err != nil {
+			return err
+		}
+		if set == nil {
+			continue
 		}
 		next, err := a.readSet(set)
 		if err != nil {
 			a.cfg.Log.Error("the cloud's plans were not taken over", "error", err)
 			continue
 		}
+		a.stop(next)
 		if err := a.keepPlans(plans, next, set); err != nil {
 			return err
 		}
 		plans = next
 		a.revision.Store(set.Revision)
+	}
+}
+
+// drainCheck is how often drained lanes are looked for, and failures with old ones retried.
+const drainCheck = 5 * time.Second
+
+// nextSet waits for a new set of plans; none means that it is time to look after old lanes.
+func (a *Agent) nextSet(ctx context.Context, tick <-chan time.Time) (*wire.Plans, error) {
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case set := <-a.desired:
+		return set, nil
+	case <-tick:
+		return nil, a.dropDrained()
 	}
 }
 
@@ -81,7 +102,8 @@ func (a *Agent) keptPlans() (map[string]*plan.Plan, error) {
 	return out, err
 }
 
-// keepPlans writes a new set to disk.
+// keepPlans writes a new set to disk. The plan of a lane that the new set no
+// longer writes is kept until the lane is drained.
 func (a *Agent) keepPlans(old, next map[string]*plan.Plan, set *wire.Plans) error {
 	b := &checkpoint.Batch{}
 	for _, data := range set.Plans {
@@ -91,10 +113,17 @@ func (a *Agent) keepPlans(old, next map[string]*plan.Plan, set *wire.Plans) erro
 		}
 		b.Puts = append(b.Puts, checkpoint.Entry{Key: planPrefix + p.PipelineId, Value: data})
 	}
-	for id := range old {
+	for id, p := range old {
 		if next[id] == nil {
 			b.Puts = append(b.Puts, checkpoint.Entry{Key: planPrefix + id})
+		} else if laneOf(p) == laneOf(next[id]) {
+			continue
 		}
+		data, err := plan.Marshal(p)
+		if err != nil {
+			return err
+		}
+		b.Puts = append(b.Puts, checkpoint.Entry{Key: oldPrefix + laneOf(p), Value: data})
 	}
 	if len(b.Puts) == 0 {
 		return nil
@@ -102,22 +131,41 @@ func (a *Agent) keepPlans(old, next map[string]*plan.Plan, set *wire.Plans) erro
 	return a.store.Commit(b)
 }
 
-// takeOver stops what should no longer run and starts what should.
-func (a *Agent) takeOver(ctx context.Context, want map[string]*plan.Plan, pipes *sync.WaitGroup, fail context.CancelCauseFunc) {
+// stop ends what should no longer run as it does.
+func (a *Agent) stop(want map[string]*plan.Plan) {
 	a.mu.Lock()
-	var stop []*running
+	var ended []*running
 	for id, r := range a.running {
 		if p := want[id]; p == nil || p.Version != r.plan.Version {
-			stop = append(stop, r)
+			ended = append(ended, r)
 			delete(a.running, id)
 		}
 	}
 	a.mu.Unlock()
-	for _, r := range stop {
+	for _, r := range ended {
 		r.cancel()
 		<-r.done
-		a.cfg.Log.Info("pipeline stopped", "pipeline", r.plan.Pipeline, "version", r.plan.Version)
+		why := "a new version replaces it"
+		if want[r.plan.PipelineId] == nil {
+			why = "it was deleted, or no longer selects this agent"
+		}
+		a.cfg.Log.Info("pipeline stopped: "+why, "pipeline", r.plan.Pipeline, "version", r.plan.Version)
+		a.unfeed(laneOf(r.plan))
 	}
+}
+
+// unfeed takes a stream from the session.
+func (a *Agent) unfeed(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if stop := a.feeds[name]; stop != nil {
+		stop()
+		delete(a.feeds, name)
+	}
+}
+
+// start runs what should run and does not.
+func (a *Agent) start(ctx context.Context, want map[string]*plan.Plan, pipes *sync.WaitGroup, fail context.CancelCauseFunc) {
 	for id, p := range want {
 		a.mu.Lock()
 		if a.running[id] == nil {
@@ -190,7 +238,7 @@ func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
 	r.mu.Lock()
 	r.pipe, r.state, r.why = p, "running", ""
 	r.mu.Unlock()
-	a.feed(streamName(r.plan.PipelineId, r.plan.Version, 0), r.plan.PipelineId, r.plan.Version, func(w int64) { p.cloudWatermark.Store(w) })
+	a.feed(laneOf(r.plan), r.plan.PipelineId, r.plan.LaneVersion(), func(w int64) { p.cloudWatermark.Store(w) })
 	a.cfg.Log.Info("pipeline running", "pipeline", r.plan.Pipeline, "version", r.plan.Version)
 	return p.run(ctx)
 }
@@ -204,16 +252,6 @@ func (a *Agent) feed(name, pipelineID string, version uint64, acked func(int64))
 	}
 	o := &outbox{Stream: a.store.Stream(name), state: func() ([]byte, error) { return a.store.Get(statePrefix + name) }, acked: acked}
 	a.feeds[name] = a.client.Feed(transport.StreamKey{Pipeline: pipelineID, Version: version, Epoch: a.id.Epoch}, o)
-}
-
-// feedLeftovers drains the streams of versions that no longer run.
-func (a *Agent) feedLeftovers(plans map[string]*plan.Plan) {
-	for _, name := range a.store.Streams() {
-		id, version, ok := parseStreamName(name)
-		if p := plans[id]; ok && (p == nil || p.Version != version) {
-			a.feed(name, id, version, func(int64) {})
-		}
-	}
 }
 
 func (a *Agent) stopFeeds() {

@@ -305,7 +305,7 @@ func (n *Node) watermark(p *control.Pipeline) (watermark, fired, tooLate int64) 
 	watermark = record.NoWatermark
 	for _, w := range n.workers {
 		for _, v := range w.View().Pipelines {
-			if v.ID != p.ID || v.Version != p.Version {
+			if v.ID != p.ID || v.Version != p.StateVersion {
 				continue
 			}
 			if v.Watermark != record.NoWatermark && (watermark == record.NoWatermark || v.Watermark < watermark) {

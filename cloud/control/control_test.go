@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +101,30 @@ func TestApplyCountsVersionsAndKeepsPlans(t *testing.T) {
 	p3, _, err := r.Apply(ctx, a)
 	if err != nil || p3.ID == p.ID {
 		t.Errorf("a pipeline that was deleted and applied anew has its old id: %+v, %v", p3, err)
+	}
+}
+
+// What state depends on gets lanes of its own; what it does not depend on goes on with them.
+func TestVersionsThatGoOnWithTheState(t *testing.T) {
+	r, _ := registry(t)
+	sum, _, err := r.PutModule(t.Context(), []byte("code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := control.Apply{FileName: "f.yaml", File: file, Modules: map[string]string{"f.wasm": sum}}
+	var states []uint64
+	for _, change := range [][2]string{
+		{"", ""}, {"rate: 1", "rate: 2"}, {"udfs:", "freshness: 5s\nudfs:"}, {"tumbling: 10s", "tumbling: 20s"}, {"rate: 2", "rate: 3"},
+	} {
+		a.File = strings.Replace(a.File, change[0], change[1], 1)
+		p, _, err := r.Apply(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, p.StateVersion)
+	}
+	if want := []uint64{1, 1, 1, 4, 4}; !slices.Equal(states, want) {
+		t.Errorf("state versions are %v, want %v", states, want)
 	}
 }
 

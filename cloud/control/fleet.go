@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cloudlog "github.com/leatio/leat/cloud/log"
+	"github.com/leatio/leat/internal/labels"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/transport/wire"
@@ -41,8 +42,12 @@ func NewFleet(keys cloudlog.Keys, ca *identity.CA, addrs func() []string, now fu
 	return &Fleet{keys: keys, ca: ca, now: now, life: CertificateLife, addrs: addrs}
 }
 
-// Token mints a join token and keeps its record.
+// Token mints a join token and keeps its record. The error wraps ErrRequest
+// where the options are wrong.
 func (f *Fleet) Token(ctx context.Context, o identity.TokenOptions) (string, identity.TokenRecord, error) {
+	if err := checkToken(o); err != nil {
+		return "", identity.TokenRecord{}, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
 	o.Pin = f.ca.Pin()
 	if len(o.Addrs) == 0 {
 		o.Addrs = f.addrs()
@@ -54,11 +59,28 @@ func (f *Fleet) Token(ctx context.Context, o identity.TokenOptions) (string, ide
 	return token, record, putJSON(ctx, f.keys, "tokens/"+record.ID, record, 0)
 }
 
+// checkToken finds what would only be found when an agent joins.
+func checkToken(o identity.TokenOptions) error {
+	if errs := labels.Check(o.Labels); len(errs) > 0 {
+		return errs[0]
+	}
+	if o.Life < 0 || o.Uses < 0 {
+		return fmt.Errorf("life %s and uses %d must be above 0", o.Life, o.Uses)
+	}
+	if o.Name == "" {
+		return nil
+	}
+	return identity.CheckAgentID(o.Name)
+}
+
 // Join redeems a token: one use of it is taken and the agent is entered, each by compare-and-set.
 func (f *Fleet) Join(ctx context.Context, req *wire.JoinRequest) (*wire.Joined, error) {
 	t, err := identity.ParseToken(req.Token)
 	if err != nil {
 		return nil, transport.Refuse(wire.CodeToken, "%v", err)
+	}
+	if errs := labels.Check(req.Labels); len(errs) > 0 {
+		return nil, transport.Refuse(wire.CodeBadMessage, "%v", errs[0])
 	}
 	record, err := f.redeem(ctx, t)
 	if err != nil {
@@ -75,12 +97,12 @@ func (f *Fleet) Join(ctx context.Context, req *wire.JoinRequest) (*wire.Joined, 
 	if err != nil {
 		return nil, transport.Refuse(wire.CodeBadMessage, "%v", err)
 	}
-	labels := maps.Clone(req.Labels)
-	if labels == nil {
-		labels = map[string]string{}
+	all := maps.Clone(req.Labels)
+	if all == nil {
+		all = map[string]string{}
 	}
-	maps.Copy(labels, record.Labels)
-	agent := Agent{ID: id, Labels: labels, Serial: identity.Serial(cert), Joined: f.now().UTC(), Expires: cert.NotAfter}
+	maps.Copy(all, record.Labels)
+	agent := Agent{ID: id, Labels: all, Serial: identity.Serial(cert), Joined: f.now().UTC(), Expires: cert.NotAfter}
 	if err := f.enter(ctx, &agent); err != nil {
 		return nil, err
 	}

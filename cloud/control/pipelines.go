@@ -17,18 +17,24 @@ import (
 	"github.com/leatio/leat/engine/plan"
 )
 
-// ErrNotFound says that there is no such pipeline, module, token or agent.
-var ErrNotFound = errors.New("not found")
+var (
+	// ErrNotFound says that there is no such pipeline, module, token or agent.
+	ErrNotFound = errors.New("not found")
+	// ErrRequest says that what was asked for cannot be.
+	ErrRequest = errors.New("wrong request")
+)
 
 // Pipeline is a pipeline as its operator applied it last.
 type Pipeline struct {
-	ID      string            `json:"id"`
-	Name    string            `json:"name"`
-	Version uint64            `json:"version"`
-	File    string            `json:"file"`    // the pipeline file
-	Modules map[string]string `json:"modules"` // SHA-256 of each module by how the file names it
-	Agents  string            `json:"agents"`  // label selector
-	Applied time.Time         `json:"applied"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Version uint64 `json:"version"`
+	// StateVersion is the version whose lanes and state this one goes on with.
+	StateVersion uint64            `json:"state_version"`
+	File         string            `json:"file"`    // the pipeline file
+	Modules      map[string]string `json:"modules"` // SHA-256 of each module by how the file names it
+	Agents       string            `json:"agents"`  // label selector
+	Applied      time.Time         `json:"applied"`
 }
 
 // Apply is what an operator applies.
@@ -131,7 +137,7 @@ func (r *Registry) Apply(ctx context.Context, a Apply) (p *Pipeline, changed boo
 		} else if next.ID, err = newID(draft.Pipeline); err != nil {
 			return nil, false, err
 		}
-		err = r.store(ctx, a, next, key, revision)
+		err = r.store(ctx, a, next, old, key, revision)
 		if errors.Is(err, cloudlog.ErrConflict) {
 			continue // another operator was faster: look again
 		}
@@ -143,39 +149,62 @@ func (r *Registry) Apply(ctx context.Context, a Apply) (p *Pipeline, changed boo
 	}
 }
 
-// store writes the plan, which nobody asks for before the pipeline names it, then the pipeline.
-func (r *Registry) store(ctx context.Context, a Apply, next *Pipeline, key string, revision uint64) error {
-	compiled, err := r.Compile(ctx, a, next.ID, next.Version)
-	if err != nil {
-		return err
+// store writes the plan, which nobody asks for before the pipeline names it,
+// then the pipeline. A plan never changes, so a version that an apply
+// which failed, or lost the race, has left a plan under is passed over.
+func (r *Registry) store(ctx context.Context, a Apply, next, old *Pipeline, key string, revision uint64) error {
+	for {
+		compiled, err := r.Compile(ctx, a, next.ID, next.Version)
+		if err != nil {
+			return err
+		}
+		if err := r.goOn(compiled, old); err != nil {
+			return err
+		}
+		next.StateVersion = compiled.LaneVersion()
+		b, err := plan.Marshal(compiled)
+		if err != nil {
+			return err
+		}
+		_, err = r.keys.Put(ctx, planKey(next.ID, next.Version), b, 0)
+		if errors.Is(err, cloudlog.ErrConflict) {
+			next.Version++
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return putJSON(ctx, r.keys, key, next, revision)
 	}
-	b, err := plan.Marshal(compiled)
-	if err != nil {
-		return err
-	}
-	if err := putOver(ctx, r.keys, planKey(next.ID, next.Version), b); err != nil {
-		return err
-	}
-	return putJSON(ctx, r.keys, key, next, revision)
 }
 
-// putOver writes a key whatever it held: a plan that a failed Apply left.
-func putOver(ctx context.Context, keys cloudlog.Keys, key string, value []byte) error {
-	_, revision, err := keys.Get(ctx, key)
-	if err != nil && !errors.Is(err, cloudlog.ErrNotFound) {
+// goOn lets a plan go on with the lanes and the state of the version before
+// it, where nothing differs that state depends on.
+func (r *Registry) goOn(next *plan.Plan, old *Pipeline) error {
+	if old == nil {
+		return nil
+	}
+	before, err := r.Plan(old.ID, old.Version)
+	if err != nil {
 		return err
 	}
-	_, err = keys.Put(ctx, key, value, revision)
-	return err
+	if plan.SameState(next, before) {
+		next.StateVersion = before.LaneVersion()
+	}
+	return nil
 }
 
 // Get gives a pipeline by name.
 func (r *Registry) Get(ctx context.Context, name string) (*Pipeline, error) {
 	p, _, err := getJSON[Pipeline](ctx, r.keys, "pipelines/"+name)
 	if errors.Is(err, ErrNotFound) {
-		return nil, fmt.Errorf("pipeline %q: %w", name, ErrNotFound)
+		return nil, noPipeline(name)
 	}
 	return p, err
+}
+
+func noPipeline(name string) error {
+	return fmt.Errorf("pipeline %q: %w; `leat get` lists those there are", name, ErrNotFound)
 }
 
 // List gives all pipelines in order of their names.
@@ -188,7 +217,7 @@ func (r *Registry) Delete(ctx context.Context, name string) error {
 	key := "pipelines/" + name
 	p, revision, err := getJSON[Pipeline](ctx, r.keys, key)
 	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("pipeline %q: %w", name, ErrNotFound)
+		return noPipeline(name)
 	}
 	if err != nil {
 		return err

@@ -74,3 +74,27 @@ func (s *Source) Schema() batch.Schema {
 	}
 	return out
 }
+
+// LaneVersion is the version under which the plan's frames and state are
+// filed: its own, or the earlier one whose state it goes on with.
+func (p *Plan) LaneVersion() uint64 {
+	if p.StateVersion != 0 {
+		return p.StateVersion
+	}
+	return p.Version
+}
+
+// SameState tells whether a plan can go on with the state and the lanes of
+// another: nothing differs but where rows come from, how fresh results are, and which agents run it.
+func SameState(a, b *Plan) bool {
+	core := func(p *Plan) *Plan {
+		c := pb.Clone(p)
+		c.Version, c.StateVersion, c.Agents, c.FreshnessMicros, c.FreshnessWindow = 0, 0, "", 0, false
+		c.AwayWaitMicros, c.KeepMicros = 0, 0
+		if c.Source != nil {
+			c.Source.Kind, c.Source.Format, c.Source.IdleAfterMicros, c.Source.MaxFutureMicros = nil, "", 0, 0
+		}
+		return c
+	}
+	return pb.Equal(core(a), core(b))
+}

@@ -77,6 +77,7 @@ type Plan struct {
 	Ports           []*Port // edge outputs = cloud inputs, by position
 	AwayWaitMicros  int64   // windows wait that long for AWAY agents
 	KeepMicros      int64   // state waits that long for what AWAY agents still hold
+	StateVersion    uint64  // version whose lanes and state this one goes on with; 0 = its own
 }
 
 // ProtoName is the message's name.
@@ -202,6 +203,14 @@ func (m *Plan) GetKeepMicros() (v int64) {
 	return v
 }
 
+// GetStateVersion gives the field, or its zero value.
+func (m *Plan) GetStateVersion() (v uint64) {
+	if m != nil {
+		v = m.StateVersion
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Plan) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -228,6 +237,7 @@ func (m *Plan) WriteProto(w *pb.Writer) {
 	pb.WriteMessages(w, 13, m.Ports)
 	w.Uint(14, uint64(m.AwayWaitMicros))
 	w.Uint(15, uint64(m.KeepMicros))
+	w.Uint(16, m.StateVersion)
 }
 
 // ReadProto takes one field in.
@@ -263,6 +273,8 @@ func (m *Plan) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.AwayWaitMicros)
 	case 15:
 		return pb.Varint(f, &m.KeepMicros)
+	case 16:
+		return pb.Varint(f, &m.StateVersion)
 	}
 	return nil
 }

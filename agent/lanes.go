@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/leatio/leat/agent/source"
+	"github.com/leatio/leat/checkpoint"
+	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/transport"
+	"github.com/leatio/leat/transport/wire"
+)
+
+// oldPrefix files the plans of lanes that no pipeline writes any more and that
+// are not drained yet, by stream.
+const oldPrefix = "old/"
+
+// finishLane flushes what a replaced version has acknowledged but not sent, in a
+// last frame that says that nothing more will come. Doing it again does nothing.
+func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
+	functions, err := engine.NewFunctions(ctx, a.host, p, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, functions.Close()) }()
+	pipe, err := newPipeline(pipelineConfig{
+		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: p, Store: a.store, Source: silent{}, Functions: functions,
+		Clock: a.cfg.Clock, CloudTime: a.cloudTime, Log: a.cfg.Log, Commit: a.cfg.CommitInterval,
+	})
+	if err != nil {
+		return err
+	}
+	pipe.edge.RaiseWatermark(engine.EndOfTime)
+	return pipe.commitChunks(ctx, true)
+}
+
+// silent is the source of a lane that takes no more rows.
+type silent struct{ source.Source }
+
+// finishOldLanes finishes and feeds the lanes of replaced versions, after a
+// start and after a new set of plans.
+func (a *Agent) finishOldLanes(ctx context.Context) error {
+	old := map[string]*plan.Plan{}
+	err := a.store.Range(oldPrefix, func(key string, value []byte) error {
+		p, err := plan.Unmarshal(value)
+		if err != nil {
+			a.cfg.Log.Error("the plan of an old lane cannot be read; its rows stay in the store", "lane", key, "error", err)
+			return nil
+		}
+		old[strings.TrimPrefix(key, oldPrefix)] = p
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for name, p := range old {
+		if a.isFed(name) {
+			continue
+		}
+		if err := a.finishLane(ctx, p); err != nil {
+			if errors.Is(err, checkpoint.ErrFailed) || ctx.Err() != nil {
+				return err
+			}
+			a.cfg.Log.Error("the last rows of a replaced version cannot be sent yet; trying again later", "pipeline", p.Pipeline, "version", p.Version, "error", err)
+			continue
+		}
+		a.feed(name, p.PipelineId, p.LaneVersion(), func(int64) {})
+	}
+	return nil
+}
+
+func (a *Agent) isFed(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.feeds[name] != nil
+}
+
+// dropDrained forgets old lanes whose frames are all acknowledged, and those
+// of pipelines that the cloud no longer knows: their operator deleted them.
+func (a *Agent) dropDrained() error {
+	deleted := map[string]bool{}
+	for _, st := range a.client.Streams() {
+		var refusal *transport.Refusal
+		if errors.As(st.Err, &refusal) && refusal.Code == wire.CodeUnknown {
+			deleted[streamName(st.Key.Pipeline, st.Key.Version, st.Key.Lane)] = true
+		}
+	}
+	var names []string
+	err := a.store.Range(oldPrefix, func(key string, _ []byte) error {
+		name := strings.TrimPrefix(key, oldPrefix)
+		if s := a.store.Stream(name); deleted[name] || a.isFed(name) && s.First() == s.Next() {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		a.cfg.Log.Info("old lane is dropped", "lane", name, "drained", !deleted[name])
+		if err := a.dropLane(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropLane forgets a stream and what was filed under it.
+func (a *Agent) dropLane(name string) error {
+	a.unfeed(name)
+	if err := a.store.DropStream(name); err != nil {
+		return fmt.Errorf("lane %s: %w", name, err)
+	}
+	return a.store.Commit(&checkpoint.Batch{Puts: []checkpoint.Entry{{Key: oldPrefix + name}, {Key: statePrefix + name}}})
+}
