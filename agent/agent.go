@@ -172,7 +172,6 @@ func (a *Agent) LinkChanged(l transport.Link) {
 	if l.Connected {
 		a.skew.Store(l.Skew.Microseconds())
 		a.skewAt.Store(true)
-		a.cfg.Log.Info("connected to the cloud", "node", l.Node, "addr", l.Addr)
 		return
 	}
 	if l.Err != nil {
