@@ -3,16 +3,14 @@ package agent
 import (
 	"cmp"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
-	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/internal/field"
+	"github.com/leatio/leat/internal/labels"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/wasm"
 )
@@ -71,11 +69,8 @@ func (c Config) Validate() error {
 	if err := identity.CheckAgentID(name); name != "" && err != nil {
 		m.Add("name", "%v, expected letters, digits, - _ and .", err)
 	}
-	for _, k := range slices.Sorted(maps.Keys(c.Labels)) {
-		// What a selector cannot name is no label.
-		sel, err := plan.ParseSelector(k + "=" + c.Labels[k])
-		ok := err == nil && len(sel) == 1 && sel[0] == plan.Term{Label: k, Value: c.Labels[k]}
-		m.Check(ok, "labels", "%q = %q: a label and its value have 1 to 63 letters, digits, - _ . /", k, c.Labels[k])
+	for _, err := range labels.Check(c.Labels) {
+		m.Add("labels", "%v", err)
 	}
 	for _, addr := range c.Cloud {
 		checkAddr(&m, "cloud", addr)

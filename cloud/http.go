@@ -160,7 +160,7 @@ func (se *session) describe(a *api.Agent, names map[string]string) {
 	for _, p := range se.status.Pipelines {
 		a.Pipelines = append(a.Pipelines, api.AgentPipeline{
 			Name: cmp.Or(names[p.PipelineId], p.PipelineId), Version: p.Version, State: p.State, Reason: p.Reason, Source: p.SourceError,
-			Rows: p.Rows, Rejects: p.Rejects, Late: p.LateRows, RawBytes: p.BytesRaw, SentBytes: p.BytesSent,
+			Rows: p.Rows, Rejects: p.Rejects, Late: p.LateRows, RawBytes: p.BytesRaw, SentBytes: p.BytesSent, SourceConnected: p.SourceConnected,
 		})
 	}
 }

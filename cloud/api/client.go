@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/leatio/leat/cloud/control"
 	"github.com/leatio/leat/engine/compile"
@@ -25,15 +26,27 @@ type Client struct {
 	http  *http.Client
 }
 
-// ErrUnreachable says that no node answered.
-var ErrUnreachable = errors.New("no cloud node answers")
+// Errors of a Client that it did not get from a node.
+var (
+	ErrAddress     = errors.New("not the address of an API") // not host:port or a URL
+	ErrUnreachable = errors.New("no cloud node answers")
+)
+
+// dialTime is how long a node may take to accept a connection.
+const dialTime = 5 * time.Second
 
 // NewClient returns a client of the node at addr (host:port or a URL).
-func NewClient(addr, token string) *Client {
+func NewClient(addr, token string) (*Client, error) {
+	base := strings.TrimRight(addr, "/")
 	if !strings.Contains(addr, "://") {
-		addr = "http://" + addr
+		base = "http://" + base
 	}
-	return &Client{base: strings.TrimRight(addr, "/"), token: token, http: &http.Client{}}
+	if u, err := url.Parse(base); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("%q is %w: write host:port or a URL such as https://leat.example.org", addr, ErrAddress)
+	}
+	dialer := &net.Dialer{Timeout: dialTime}
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: dialTime}
+	return &Client{base: base, token: token, http: &http.Client{Transport: t}}, nil
 }
 
 // Status asks how the node fares.
@@ -109,7 +122,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 func send[T any](ctx context.Context, c *Client, method, path, kind string, body io.Reader) (_ *T, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
-		return nil, fmt.Errorf("api address %q: %w", c.base, err)
+		return nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", kind)
@@ -119,16 +132,13 @@ func send[T any](ctx context.Context, c *Client, method, path, kind string, body
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if netErr := new(net.OpError); errors.As(err, &netErr) {
-			return nil, fmt.Errorf("%w at %s (%w): start one with `leat up` or `leat-cloud`, or name its address with --api or LEAT_API", ErrUnreachable, c.base, netErr.Err)
-		}
-		return nil, err
+		return nil, c.explain(ctx, err)
 	}
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	d := json.NewDecoder(resp.Body)
 	d.UseNumber()
 	if resp.StatusCode != http.StatusOK {
-		return nil, problem(d, resp.Status)
+		return nil, c.problem(d, resp.Status)
 	}
 	v := new(T)
 	if err := d.Decode(v); err != nil {
@@ -137,12 +147,26 @@ func send[T any](ctx context.Context, c *Client, method, path, kind string, body
 	return v, nil
 }
 
+// explain says why no node answered and what to do.
+func (c *Client) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if netErr := new(net.OpError); errors.As(err, &netErr) {
+		return fmt.Errorf("%w at %s (%w): start one with `leat up` or `leat-cloud`, or name its address with --api or LEAT_API", ErrUnreachable, c.base, netErr.Err)
+	}
+	if wrapped := new(url.Error); errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return fmt.Errorf("%w at %s, but something else does (%w): name the API's address with --api or LEAT_API", ErrUnreachable, c.base, err)
+}
+
 // problem turns an answer that is not a success into an error; mistakes in a
 // file come back as compile.Mistakes.
-func problem(d *json.Decoder, status string) error {
+func (c *Client) problem(d *json.Decoder, status string) error {
 	var p Problem
 	if err := d.Decode(&p); err != nil || p.Text == "" {
-		return fmt.Errorf("the node answered %s", status)
+		return fmt.Errorf("%w at %s, but something else does (it says %s): name the API's address with --api or LEAT_API", ErrUnreachable, c.base, status)
 	}
 	if len(p.Mistakes) == 0 {
 		return errors.New(p.Text)

@@ -191,7 +191,7 @@ func codeOf(err error) int {
 		return http.StatusUnprocessableEntity
 	case errors.Is(err, control.ErrNotFound):
 		return http.StatusNotFound
-	case errors.Is(err, sink.ErrQuery), errors.Is(err, sink.ErrLimit):
+	case errors.Is(err, sink.ErrQuery), errors.Is(err, sink.ErrLimit), errors.Is(err, control.ErrRequest):
 		return http.StatusBadRequest
 	default:
 		return http.StatusInternalServerError

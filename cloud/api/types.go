@@ -67,12 +67,14 @@ type AgentPipeline struct {
 	Version   uint64 `json:"version"`
 	State     string `json:"state"`
 	Reason    string `json:"reason,omitempty"`
-	Source    string `json:"source,omitempty"`
+	Source    string `json:"source,omitempty"` // one line: what its source is doing, or why it cannot and what to do
 	Rows      uint64 `json:"rows"`
 	Rejects   uint64 `json:"rejects"`
 	Late      uint64 `json:"late_rows"`
 	RawBytes  uint64 `json:"raw_bytes"`
 	SentBytes uint64 `json:"sent_bytes"`
+
+	SourceConnected bool `json:"source_connected"`
 }
 
 // Query is a read-only SQL statement.

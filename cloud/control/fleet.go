@@ -46,7 +46,7 @@ func NewFleet(keys cloudlog.Keys, ca *identity.CA, addrs func() []string, now fu
 // where the options are wrong.
 func (f *Fleet) Token(ctx context.Context, o identity.TokenOptions) (string, identity.TokenRecord, error) {
 	if err := checkToken(o); err != nil {
-		return "", identity.TokenRecord{}, fmt.Errorf("%w: %w", ErrRequest, err)
+		return "", identity.TokenRecord{}, fmt.Errorf("token: %w: %w", ErrRequest, err)
 	}
 	o.Pin = f.ca.Pin()
 	if len(o.Addrs) == 0 {

@@ -21,7 +21,7 @@ var (
 	// ErrNotFound says that there is no such pipeline, module, token or agent.
 	ErrNotFound = errors.New("not found")
 	// ErrRequest says that what was asked for cannot be.
-	ErrRequest = errors.New("wrong request")
+	ErrRequest = errors.New("this cannot be")
 )
 
 // Pipeline is a pipeline as its operator applied it last.

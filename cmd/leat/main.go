@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,11 +20,7 @@ func main() {
 		c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 			return cli.Mistake(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
 		})
-		err := c.ExecuteContext(ctx)
-		if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
-			err = cli.Mistake(err)
-		}
-		return err
+		return c.ExecuteContext(ctx)
 	}))
 }
 
@@ -41,10 +36,11 @@ gateway, the part that combines gateways in the cloud.
   leat apply pipeline.yaml   a pipeline on a cloud node and its agents`,
 	}
 	var remote remoteFlags
-	c.PersistentFlags().StringVar(&remote.api, "api", "", "address of the cloud node's API (default: LEAT_API, else a running `leat up`, else 127.0.0.1:4751)")
-	c.PersistentFlags().StringVar(&remote.token, "api-token", "", "token that the API asks for (default: LEAT_API_TOKEN)")
+	c.PersistentFlags().StringVar(&remote.api, "api", "", "`address` of the cloud node's API (default: LEAT_API, else that of a running leat up, else 127.0.0.1:4751)")
+	c.PersistentFlags().StringVar(&remote.token, "api-token", "", "`token` that the API asks for (default: LEAT_API_TOKEN)")
 	c.AddCommand(upCommand(), runCommand(), validateCommand(), explainCommand(),
 		applyCommand(&remote), getCommand(&remote), deleteCommand(&remote), queryCommand(&remote), fleetCommand(&remote), versionCommand())
+	checkArguments(c)
 	return c
 }
 

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/term"
 
 	"github.com/leatio/leat/internal/cli"
 )
@@ -54,6 +57,9 @@ func (o output) print(w io.Writer, v any, head []string, rows [][]string) error 
 		_, err = w.Write(b)
 		return err
 	case formatTable:
+		if width := terminalWidth(w); width > 0 && tableWidth(head, rows) > width {
+			return printRecords(w, head, rows)
+		}
 		return printTable(w, head, rows)
 	default:
 		return cli.Mistake(fmt.Errorf("-o %s is not known, expected table, json or yaml", o))
@@ -61,8 +67,8 @@ func (o output) print(w io.Writer, v any, head []string, rows [][]string) error 
 }
 
 func printTable(w io.Writer, head []string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	clean := strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`)
+	t := tabwriter.NewWriter(w, 0, 0, columnGap, ' ', 0)
+	clean := cleaner()
 	line := func(cells []string) error {
 		for i, c := range cells {
 			end := "\t"
@@ -84,4 +90,64 @@ func printTable(w io.Writer, head []string, rows [][]string) error {
 		}
 	}
 	return t.Flush()
+}
+
+// columnGap is the number of spaces between columns.
+const columnGap = 2
+
+// cleaner makes control characters visible: a cell must not move the cursor.
+func cleaner() *strings.Replacer {
+	pairs := []string{"\t", `\t`, "\n", `\n`, "\r", `\r`, "\x7f", `\x7f`}
+	for c := range 0x20 {
+		pairs = append(pairs, string(rune(c)), fmt.Sprintf(`\x%02x`, c))
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// printRecords prints a line for each cell, for rows that a terminal cannot hold in one line.
+func printRecords(w io.Writer, head []string, rows [][]string) error {
+	width := 0
+	for _, h := range head {
+		width = max(width, utf8.RuneCountInString(h))
+	}
+	clean := cleaner()
+	for i, row := range rows {
+		if _, err := fmt.Fprintf(w, "-- %d\n", i+1); err != nil {
+			return err
+		}
+		for k, c := range row {
+			if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, head[k], clean.Replace(c)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tableWidth is the length of the longest line of a table.
+func tableWidth(head []string, rows [][]string) int {
+	widths := make([]int, len(head))
+	for _, row := range append([][]string{head}, rows...) {
+		for i, c := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+		}
+	}
+	total := columnGap * (len(widths) - 1)
+	for _, n := range widths {
+		total += n
+	}
+	return total
+}
+
+// terminalWidth is the width of the terminal that w is, or 0.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }

@@ -24,24 +24,36 @@ const defaultAPI = "127.0.0.1:4751"
 // remoteFlags say which node a command talks to.
 type remoteFlags struct{ api, token string }
 
-func (r *remoteFlags) client() *api.Client {
+func (r *remoteFlags) client() (*api.Client, error) {
 	addr := cmp.Or(r.api, os.Getenv("LEAT_API"))
 	if addr == "" {
 		addr = cmp.Or(demo.RunningAPI(), defaultAPI)
 	}
-	return api.NewClient(addr, cmp.Or(r.token, os.Getenv("LEAT_API_TOKEN")))
+	c, err := api.NewClient(addr, cmp.Or(r.token, os.Getenv("LEAT_API_TOKEN")))
+	return c, cli.Mistake(err)
+}
+
+// call makes the body of a command that talks to the node.
+func (r *remoteFlags) call(body func(c *cobra.Command, node *api.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		node, err := r.client()
+		if err != nil {
+			return err
+		}
+		return body(c, node, args)
+	}
 }
 
 func applyCommand(r *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "apply FILE...", Short: "Apply pipelines on a cloud node; its agents get them at once", Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: r.call(func(c *cobra.Command, node *api.Client, args []string) error {
 			for _, name := range args {
 				f, err := openFile(c.Context(), name)
 				if err != nil {
 					return err
 				}
-				a, err := r.client().Apply(c.Context(), name, string(f.text), f.modules.Code())
+				a, err := node.Apply(c.Context(), name, string(f.text), f.modules.Code())
 				if err := errors.Join(asMistake(err), f.close(c.Context())); err != nil {
 					return err
 				}
@@ -54,7 +66,7 @@ func applyCommand(r *remoteFlags) *cobra.Command {
 				}
 			}
 			return nil
-		},
+		}),
 	}
 }
 
@@ -71,9 +83,9 @@ func getCommand(r *remoteFlags) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: "get [NAME]", Short: "List the pipelines of a cloud node, or show one pipeline's file", Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: r.call(func(c *cobra.Command, node *api.Client, args []string) error {
 			if len(args) == 1 {
-				p, err := r.client().Pipeline(c.Context(), args[0])
+				p, err := node.Pipeline(c.Context(), args[0])
 				if err != nil {
 					return err
 				}
@@ -83,12 +95,12 @@ func getCommand(r *remoteFlags) *cobra.Command {
 				}
 				return out.print(c.OutOrStdout(), p, nil, nil)
 			}
-			list, err := r.client().Pipelines(c.Context())
+			list, err := node.Pipelines(c.Context())
 			if err != nil {
 				return err
 			}
 			return out.print(c.OutOrStdout(), list, []string{"NAME", "VERSION", "AGENTS", "APPLIED"}, pipelineRows(list))
-		},
+		}),
 	}
 	addOutput(c, &out)
 	return c
@@ -105,13 +117,13 @@ func pipelineRows(list []*control.Pipeline) [][]string {
 func deleteCommand(r *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete NAME", Short: "Delete a pipeline; its result tables stay", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := r.client().DeletePipeline(c.Context(), args[0]); err != nil {
+		RunE: r.call(func(c *cobra.Command, node *api.Client, args []string) error {
+			if err := node.DeletePipeline(c.Context(), args[0]); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "pipeline %s deleted; its result tables stay\n", args[0])
 			return err
-		},
+		}),
 	}
 }
 
@@ -123,8 +135,8 @@ func queryCommand(r *remoteFlags) *cobra.Command {
 		Example: `  leat query "SELECT device, window_start, n, temp_avg FROM climate_10s ORDER BY window_start DESC LIMIT 5"
   leat query "SELECT * FROM rejects"`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			res, err := r.client().Query(c.Context(), api.Query{SQL: args[0], Rows: rows})
+		RunE: r.call(func(c *cobra.Command, node *api.Client, args []string) error {
+			res, err := node.Query(c.Context(), api.Query{SQL: args[0], Rows: rows})
 			if err != nil {
 				return err
 			}
@@ -132,7 +144,7 @@ func queryCommand(r *remoteFlags) *cobra.Command {
 				fmt.Fprintf(c.ErrOrStderr(), "leat: only the first %d rows are shown; narrow the statement or page with LIMIT and OFFSET\n", len(res.Rows))
 			}
 			return printResult(c, out, res)
-		},
+		}),
 	}
 	addOutput(c, &out)
 	c.Flags().IntVar(&rows, "rows", 0, "show at most so many rows (default: the node's limit)")
@@ -177,13 +189,16 @@ func fleetTokenCommand(r *remoteFlags) *cobra.Command {
 		Use: "token", Short: "Mint a join token for agents", Args: cobra.NoArgs,
 		Long: `Mint a join token. It names the cloud node's addresses and pins its CA; an agent
 that starts with it (token in agent.yaml, or LEAT_TOKEN) becomes a member of the fleet.`,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: r.call(func(c *cobra.Command, node *api.Client, _ []string) error {
 			var err error
 			if req.Labels, err = config.ParsePairs(labels); err != nil {
 				return cli.Mistake(fmt.Errorf("--labels: %w", err))
 			}
+			if life < time.Second || req.Uses < 1 {
+				return cli.Mistake(fmt.Errorf("--life is %s and --uses is %d, expected at least 1s and 1", life, req.Uses))
+			}
 			req.LifeSeconds = int64(life / time.Second)
-			t, err := r.client().Token(c.Context(), req)
+			t, err := node.Token(c.Context(), req)
 			if err != nil {
 				return err
 			}
@@ -193,7 +208,7 @@ that starts with it (token in agent.yaml, or LEAT_TOKEN) becomes a member of the
 			fmt.Fprintf(c.ErrOrStderr(), "leat: good for %d agent(s) until %s; agents will connect to %s\n", t.Uses, t.Expires.Format(time.RFC3339), strings.Join(t.Addrs, ", "))
 			_, err = fmt.Fprintln(c.OutOrStdout(), t.Token)
 			return err
-		},
+		}),
 	}
 	c.Flags().DurationVar(&life, "life", time.Hour, "how long the token is good for")
 	c.Flags().IntVar(&req.Uses, "uses", 1, "how many agents may join with it")
@@ -207,8 +222,8 @@ func fleetListCommand(r *remoteFlags) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: "ls", Short: "List the agents and how they fare", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := r.client().Agents(c.Context())
+		RunE: r.call(func(c *cobra.Command, node *api.Client, _ []string) error {
+			list, err := node.Agents(c.Context())
 			if err != nil {
 				return err
 			}
@@ -216,8 +231,8 @@ func fleetListCommand(r *remoteFlags) *cobra.Command {
 			for _, a := range list {
 				rows = append(rows, agentRow(a))
 			}
-			return out.print(c.OutOrStdout(), list, []string{"AGENT", "STATE", "LABELS", "PIPELINES", "ROWS", "REJECTS", "OUTBOX BYTES", "CERTIFICATE UNTIL"}, rows)
-		},
+			return out.print(c.OutOrStdout(), list, []string{"AGENT", "STATE", "LABELS", "PIPELINES", "ROWS", "REJECTS", "LATE", "OUTBOX BYTES", "CERTIFICATE UNTIL"}, rows)
+		}),
 	}
 	addOutput(c, &out)
 	return c
@@ -229,17 +244,25 @@ func agentRow(a api.Agent) []string {
 		labels = append(labels, k+"="+v)
 	}
 	slices.Sort(labels)
-	var rows, rejects uint64
+	var rows, rejects, late uint64
 	for _, p := range a.Pipelines {
-		text := p.Name + ": " + p.State
-		if p.Reason != "" {
-			text += " (" + p.Reason + ")"
-		}
-		pipelines = append(pipelines, text)
-		rows, rejects = rows+p.Rows, rejects+p.Rejects
+		pipelines = append(pipelines, p.Name+": "+pipelineState(p))
+		rows, rejects, late = rows+p.Rows, rejects+p.Rejects, late+p.Late
 	}
 	return []string{
 		a.ID, a.State, strings.Join(labels, ","), cmp.Or(strings.Join(pipelines, "; "), "none"),
-		fmt.Sprint(rows), fmt.Sprint(rejects), fmt.Sprint(a.Outbox), a.Expires.Format(time.DateOnly),
+		fmt.Sprint(rows), fmt.Sprint(rejects), fmt.Sprint(late), fmt.Sprint(a.Outbox), a.Expires.Format(time.DateOnly),
+	}
+}
+
+// pipelineState says how a pipeline fares on an agent, and what is in its way.
+func pipelineState(p api.AgentPipeline) string {
+	switch {
+	case p.Reason != "":
+		return p.State + " (" + p.Reason + ")"
+	case p.State == "running" && !p.SourceConnected:
+		return "running, source: " + p.Source
+	default:
+		return p.State
 	}
 }

@@ -60,7 +60,7 @@ func runFile(c *cobra.Command, f *pipelineFile, given, stats bool) error {
 	if err != nil {
 		return err
 	}
-	src, err := agent.OpenSource(f.plan, agent.SourceOptions{Dir: sourceDir, Stdin: c.InOrStdin(), ClientID: "leat-run"})
+	src, err := agent.OpenSource(f.plan, agent.SourceOptions{Dir: sourceDir, Stdin: c.InOrStdin(), ClientID: "leat-run", Log: cli.Talk(c.ErrOrStderr(), "leat")})
 	if err != nil {
 		return errors.Join(cli.Mistake(err), functions.Close())
 	}

@@ -20,6 +20,7 @@ func upCommand() *cobra.Command {
 				return err
 			}
 			cfg.DataDir, cfg.Out = dir, c.OutOrStdout()
+			cfg.Program = os.Args[0]
 			cfg.Terminal = term.IsTerminal(int(os.Stdout.Fd()))
 			return demo.Run(c.Context(), cfg)
 		},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -54,11 +55,15 @@ func Main(name string, run func(ctx context.Context) error) int {
 	return ExitFailure
 }
 
-// text is the error as the user reads it; lists of mistakes stand alone, a line each.
+// text is the error as the user reads it: one line, but for lists of mistakes,
+// which stand alone with their places, a line each.
 func text(name string, err error) string {
 	s := err.Error()
 	var m *MistakeError
-	if errors.As(err, &m) && strings.Contains(s, ":") && strings.Contains(strings.SplitN(s, " ", 2)[0], ":") {
+	if !errors.As(err, &m) {
+		return name + ": " + strings.ReplaceAll(s, "\n", "; ")
+	}
+	if regexp.MustCompile(`^(\S.*:\d+:\d+|LEAT_\w+|--[a-z-]+|config): `).MatchString(s) {
 		return s
 	}
 	return name + ": " + s

@@ -10,7 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"time"
+	"strings"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
@@ -21,8 +21,13 @@ import (
 	"github.com/leatio/leat/cloud"
 	"github.com/leatio/leat/cloud/api"
 	"github.com/leatio/leat/examples"
+	"github.com/leatio/leat/internal/datadir"
 	"github.com/leatio/leat/internal/version"
+	"github.com/leatio/leat/transport/identity"
 )
+
+// minFreeBytes is what is asked of the disk at the start.
+const minFreeBytes = 16 << 20
 
 // Config is what `leat up` is told.
 type Config struct {
@@ -30,6 +35,7 @@ type Config struct {
 	BrokerPort int // ports are stepped over when taken
 	AgentPort  int
 	APIPort    int
+	Program    string // how the user calls leat, for the commands to try next
 	Out        io.Writer
 	Terminal   bool // Out can be redrawn
 }
@@ -48,9 +54,14 @@ type Demo struct {
 // Run starts everything, shows it until ctx ends, and stops it in order.
 func Run(ctx context.Context, cfg Config) (err error) {
 	d := &Demo{cfg: cfg}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w; name another with --data-dir", err)
+	if err := datadir.Make(cfg.DataDir, minFreeBytes); err != nil {
+		return err
 	}
+	unlock, err := lock(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	d.file, err = os.OpenFile(filepath.Join(cfg.DataDir, "leat.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
@@ -148,12 +159,18 @@ func (d *Demo) runAgent(ctx context.Context) (err error) {
 
 // prepare opens the agent, which joins at the first start, and applies the pipeline.
 func (d *Demo) prepare(ctx context.Context) error {
-	token, err := d.node.Token(ctx, api.TokenRequest{Name: "gateway-1"})
-	if err != nil {
-		return err
+	dir := filepath.Join(d.cfg.DataDir, "agent")
+	var token string
+	if _, err := identity.LoadAgent(filepath.Join(dir, "identity")); errors.Is(err, identity.ErrNoIdentity) {
+		t, err := d.node.Token(ctx, api.TokenRequest{Name: "gateway-1"})
+		if err != nil {
+			return err
+		}
+		token = t.Token
 	}
+	var err error
 	d.agent, err = agent.New(ctx, agent.Config{
-		DataDir: filepath.Join(d.cfg.DataDir, "agent"), Token: token.Token, Labels: map[string]string{"role": "greenhouse"},
+		DataDir: dir, Token: token, Labels: map[string]string{"role": "greenhouse"},
 		Cloud: []string{d.node.AgentAddr().String()}, Version: version.String(), Log: d.log,
 	})
 	if err != nil {
@@ -174,22 +191,25 @@ func (d *Demo) apply(ctx context.Context) error {
 		return err
 	}
 	file = bytes.ReplaceAll(file, []byte("tcp://127.0.0.1:1883"), []byte("tcp://"+d.addr))
-	client := api.NewClient(d.node.API().String(), "")
+	client, err := api.NewClient(d.node.API().String(), "")
+	if err != nil {
+		return err
+	}
 	_, err = client.Apply(ctx, "greenhouse/pipeline.yaml", string(file), map[string][]byte{ref: code})
 	return err
 }
 
 func (d *Demo) greet() {
 	_, port, _ := net.SplitHostPort(d.addr)
-	d.say(fmt.Sprintf(`Leat is up: %d simulated sensors -> MQTT broker %s -> agent gateway-1 -> cloud node (API http://%s).
+	d.say(strings.NewReplacer("LEAT", d.cfg.Program, "PORT", port).Replace(fmt.Sprintf(`Leat is up: %d simulated sensors -> MQTT broker %s -> agent gateway-1 -> cloud node (API http://%s).
 Everything is under %s; the log is leat.log there. Started again, it goes on from where it was.
 
 Try in a second terminal:
-  leat query "SELECT device, window_start, n, temp_avg FROM climate_10s ORDER BY window_start DESC LIMIT 5"
-  leat query "SELECT * FROM rejects"
-  leat fleet ls
-  mosquitto_pub -p %s -q 1 -t greenhouse/9/climate -m '{"device":"mine","ts":%d,"temp":21.5,"humidity":40}'
+  LEAT query "SELECT device, window_start, n, temp_avg FROM climate_10s ORDER BY window_start DESC LIMIT 5"
+  LEAT query "SELECT * FROM rejects"
+  LEAT fleet ls
+  mosquitto_pub -p PORT -q 1 -t greenhouse/9/climate -m '{"device":"mine","ts":'$(date +%%s%%3N)',"temp":21.5,"humidity":40}'
 
 The first windows of ten seconds close about 15 seconds after the first reading. Ctrl-C stops everything.
-`, devices, d.addr, d.node.API(), d.cfg.DataDir, port, time.Now().UnixMilli()))
+`, devices, d.addr, d.node.API(), d.cfg.DataDir)))
 }
