@@ -7,6 +7,8 @@ GOFLAGS  += -trimpath
 LINT     := bin/golangci-lint
 LINT_VERSION := v2.12.2
 PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2
+# The agent speaks HTTP/1.1 only (its /metrics): HTTP/2 would cost 0.4 MB of its 15.
+AGENT_TAGS := nethttpomithttp2
 FUZZTIME ?= 30s
 SEED     ?= 0
 MESSAGES ?= 200000
@@ -21,7 +23,8 @@ help: ## show this help
 
 build: ## build the three programs into bin/
 	@mkdir -p bin
-	$(GO) build $(GOFLAGS) -ldflags="-s -w" -o bin/ ./cmd/...
+	$(GO) build $(GOFLAGS) -ldflags="-s -w" -o bin/ ./cmd/leat ./cmd/leat-cloud
+	$(GO) build $(GOFLAGS) -tags $(AGENT_TAGS) -ldflags="-s -w" -o bin/ ./cmd/leat-agent
 
 run: build ## broker, simulated sensors, agent and cloud node on loopback, with a live view
 	./bin/leat up
