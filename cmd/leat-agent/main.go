@@ -94,4 +94,4 @@ func (f *file) agent(log *slog.Logger) agent.Config {
 }
 
 // pages is a size in pages of 64 KiB, rounded up; a size beyond 32 bits of pages is cut, and refused later.
-func pages(b config.Bytes) uint32 { return uint32(min((b+1<<16-1)>>16, math.MaxUint32)) }
+func pages(b config.Bytes) uint32 { return uint32(min(b>>16+min(b&0xffff, 1), math.MaxUint32)) }
