@@ -174,6 +174,7 @@ func (s *state) restorePipeline(ps *PipelineState) error {
 
 // resume follows the last restore: what had been forgotten is forgotten again.
 func (s *state) resume() {
+	s.forgetOldEpochs()
 	for _, p := range s.order {
 		p.cloud.Resume(p.fire, p.keep)
 	}

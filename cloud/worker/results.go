@@ -13,7 +13,7 @@ import (
 // results gathers what goes to the tables until the shell takes it.
 type results struct {
 	writes []*write
-	open   map[tableKey]*write
+	open   map[*plan.Node]*write // by the sink of a pipeline version, as versions differ in their columns; nil = rejects
 	rows   int
 
 	// Where the rows of the entry being applied come from, for their ids.
@@ -21,12 +21,6 @@ type results struct {
 	row   int
 	agent string
 	name  string // of the pipeline
-}
-
-type tableKey struct {
-	pipeline string
-	node     uint32
-	rejects  bool
 }
 
 // write is the rows for one table, copied.
@@ -37,7 +31,7 @@ type write struct {
 	ids       []string
 }
 
-func newResults() *results { return &results{open: map[tableKey]*write{}} }
+func newResults() *results { return &results{open: map[*plan.Node]*write{}} }
 
 // from says that the rows that follow come from an entry. Its rows are named
 // by agent, store epoch, pipeline, version, lane, frame, partition and row.
@@ -62,10 +56,9 @@ func (r *results) add(n *plan.Node, s batch.Schema, b *batch.Batch) error {
 		return fmt.Errorf("pipeline %q: sink %T cannot run in the cloud", r.name, n.GetSink().GetKind())
 	}
 	revision := s.Index(plan.Revision)
-	key := tableKey{pipeline: r.name, node: n.Id}
-	w := r.open[key]
+	w := r.open[n]
 	if w == nil {
-		w = r.openWrite(key, tableOf(t, s, revision))
+		w = r.openWrite(n, tableOf(t, s, revision))
 	}
 	narrow := *b
 	if revision >= 0 {
@@ -112,17 +105,16 @@ func Tables(p *plan.Plan) []sink.Table {
 
 // rejects copies a section of sampled rejects.
 func (r *results) rejects(b *batch.Batch) {
-	key := tableKey{rejects: true}
-	w := r.open[key]
+	w := r.open[nil]
 	if w == nil {
-		w = r.openWrite(key, sink.RejectsTable())
+		w = r.openWrite(nil, sink.RejectsTable())
 	}
 	appendRejects(w.rows, b, r.name, r.agent)
 	r.rows += b.Len()
 	each(b, func(int) { w.ids = append(w.ids, "rejects/"+r.nextID()) })
 }
 
-func (r *results) openWrite(k tableKey, t sink.Table) *write {
+func (r *results) openWrite(k *plan.Node, t sink.Table) *write {
 	w := &write{table: t, rows: batch.New(t.Schema)}
 	r.open[k] = w
 	r.writes = append(r.writes, w)

@@ -8,6 +8,7 @@ import (
 	"github.com/leatio/leat/engine"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/window"
 	"github.com/leatio/leat/transport/wire/columnar"
 )
 
@@ -143,13 +144,29 @@ func (s *state) applyEntry(e *record.Entry) error {
 		s.count.Mismatches++
 		return nil
 	}
-	s.agents[e.Agent] = e.Epoch
+	if e.Epoch > s.agents[e.Agent] {
+		s.agents[e.Agent] = e.Epoch
+		s.forgetOldEpochs()
+	}
 	if err := s.applyPayload(p, e); err != nil {
 		return err
 	}
 	l.advance(e)
 	p.dirty = true
 	return nil
+}
+
+// forgetOldEpochs drops the lanes of agents that came back with a new store: nothing
+// of them is taken any more, so they must not hold up watermarks.
+func (s *state) forgetOldEpochs() {
+	for _, p := range s.order {
+		for k := range p.lanes {
+			if k.Epoch < s.agents[k.Agent] {
+				delete(p.lanes, k)
+				p.dirty = true
+			}
+		}
+	}
 }
 
 // applyPayload gives the entry's rows to the pipeline's fragment, before its watermark counts.
@@ -160,8 +177,8 @@ func (s *state) applyPayload(p *pipeline, e *record.Entry) error {
 	schemas := func(port uint32) batch.Schema { return engine.PortSchema(p.plan, port) }
 	sections, err := columnar.DecodePayload(e.Payload, schemas, columnar.Limits{})
 	if err != nil {
-		// The gateway decoded it before it was appended, so this is damage
-		// that no checksum saw; the lane goes on without it.
+		// The gateway decoded it before it was appended, so this is damage that no
+		// checksum saw, or an agent that lies; the lane goes on without it.
 		s.count.Undecoded++
 		return nil
 	}
@@ -172,7 +189,12 @@ func (s *state) applyPayload(p *pipeline, e *record.Entry) error {
 			s.out.rejects(sec.Batch)
 			continue
 		}
-		if err := p.cloud.Apply(sec.Port, sec.Batch); err != nil {
+		err := p.cloud.Apply(sec.Port, sec.Batch)
+		if errors.Is(err, window.ErrBatch) {
+			s.count.Undecoded++ // as above: nothing of the section was taken
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("partition %d, pipeline %s version %d: %w", s.partition, p.key.id, p.key.version, err)
 		}
 	}

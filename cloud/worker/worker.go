@@ -360,6 +360,7 @@ func (w *Worker) publish() {
 	w.shared.Epoch, w.shared.Offset, w.shared.Counters = w.state.owner, w.state.offset, w.state.count
 	close(w.applied)
 	w.applied = make(chan struct{})
+	clear(w.shared.Lanes)
 	w.shared.Pipelines = w.shared.Pipelines[:0]
 	for _, p := range w.state.order {
 		for k, l := range p.lanes {

@@ -389,3 +389,90 @@ func TestReplacedLogStopsThePartition(t *testing.T) {
 		t.Fatalf("got %v, want ErrLogReplaced", err)
 	}
 }
+
+// An agent whose bytes decode but make no sense stopped its partition for ever, and all pipelines in it.
+func TestPartialOfNoSliceDoesNotStopThePartition(t *testing.T) {
+	r := newRig(t)
+	w, stop := r.start(time.Hour)
+	bad := r.entry("liar", row{"x", 1, 1})
+	schema := func(uint32) batch.Schema { return plan.SchemaOf(r.plan.Ports[0].Schema) }
+	sections, err := columnar.DecodePayload(bad.Payload, schema, columnar.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections[0].Batch.Cols[1].Ints[0]++ // the start of the slice
+	bad.Payload = columnar.AppendPayload(nil, sections, schema)
+	r.append(bad)
+	r.append(r.entry("a", row{"x", 1, 1}, row{"x", 12, 1}), r.entry("liar", row{"x", 13, 1}))
+	r.caughtUp(w)
+	r.expect("x@0 n=1 sum=1")
+	if n := w.View().Counters.Undecoded; n != 1 {
+		t.Errorf("%d sections counted as undecoded, want 1", n)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An agent that joined anew left a lane behind that nothing could move any more: no window fired again.
+func TestOldEpochOfARejoinedAgentHoldsUpNothing(t *testing.T) {
+	r := newRig(t)
+	w, stop := r.start(time.Millisecond)
+	r.append(r.entry("a", row{"x", 1, 1}))
+	r.caughtUp(w)
+	r.checkpointed(w)
+	delete(r.lanes, "a")
+	anew := r.entry("a", row{"x", 2, 1}, row{"x", 12, 1})
+	anew.Epoch = 2
+	r.append(anew)
+	r.caughtUp(w)
+	r.expect("x@0 n=2 sum=2")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	w, stop = r.start(time.Hour) // a full checkpoint and deltas hold the old lane
+	later := r.entry("a", row{"x", 22, 5})
+	later.Epoch = 2
+	r.append(later)
+	r.caughtUp(w)
+	r.expect("x@0 n=2 sum=2", "x@10 n=1 sum=1")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plansByVersion has several versions of one pipeline.
+type plansByVersion map[uint64]*plan.Plan
+
+func (p plansByVersion) Plan(_ string, version uint64) (*plan.Plan, error) {
+	if p[version] == nil {
+		return nil, worker.ErrNoPlan
+	}
+	return p[version], nil
+}
+
+// Results of two versions with different columns, written together, took the whole node down.
+func TestVersionsWithDifferentColumnsInOneWrite(t *testing.T) {
+	r := newRig(t)
+	wider, err := compile.Compile([]byte(strings.Replace(file, "sum(temp)", "sum(temp), temp_max: max(temp)", 1)),
+		compile.Options{File: "t.yaml", PipelineID: "climate-1", Version: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions := plansByVersion{1: r.plan, 2: wider}
+	old := r.entry("a", row{"x", 1, 1}, row{"x", 12, 1})
+	r.plan = wider
+	fresh := r.entry("b", row{"y", 1, 2}, row{"y", 12, 1})
+	fresh.Version = 2
+	r.append(fresh, old)
+	ctx, cancel := context.WithCancel(t.Context())
+	w := worker.New(worker.Backend{Log: r.log, Keys: r.log, Objects: r.log, Tables: r.tables}, versions, fragments, worker.Config{})
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	r.caughtUp(w)
+	r.expect("x@0 n=1 sum=1", "y@0 n=1 sum=2")
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
