@@ -33,6 +33,7 @@ type Agent struct {
 	skewAt   atomic.Bool  // the skew is known
 	revision atomic.Uint64
 	desired  chan *wire.Plans // newest set, not taken over yet
+	finished map[string]bool  // old lanes whose last frame is in the store; owned by supervise
 
 	mu      sync.Mutex
 	running map[string]*running // by pipeline id; guarded by mu
@@ -58,7 +59,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, running: map[string]*running{}, feeds: map[string]func(){}, desired: make(chan *wire.Plans, 1)}
+	a := &Agent{cfg: cfg, running: map[string]*running{}, feeds: map[string]func(){}, finished: map[string]bool{}, desired: make(chan *wire.Plans, 1)}
 	if err := datadir.Make(cfg.DataDir, 0); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const oldPrefix = "old/"
 
 // finishLane flushes what a replaced version has acknowledged but not sent, in a
 // last frame that says that nothing more will come. Doing it again does nothing.
+// It does not wait for room: the lanes whose frames fill the outbox are fed by its caller.
 func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
 	functions, err := engine.NewFunctions(ctx, a.host, p, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
 	if err != nil {
@@ -34,14 +35,18 @@ func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
 		return err
 	}
 	pipe.edge.RaiseWatermark(engine.EndOfTime)
-	return pipe.commitChunks(ctx, true)
+	b, err := pipe.pack(true)
+	if err != nil || len(b.Records) == 0 {
+		return err
+	}
+	return a.store.Commit(b)
 }
 
 // silent is the source of a lane that takes no more rows.
 type silent struct{ source.Source }
 
-// finishOldLanes finishes and feeds the lanes of replaced versions, after a
-// start and after a new set of plans.
+// finishOldLanes feeds and finishes the lanes of replaced versions, after a
+// start, after a new set of plans and from time to time, as the outbox may have been full.
 func (a *Agent) finishOldLanes(ctx context.Context) error {
 	old := map[string]*plan.Plan{}
 	err := a.store.Range(oldPrefix, func(key string, value []byte) error {
@@ -57,7 +62,17 @@ func (a *Agent) finishOldLanes(ctx context.Context) error {
 		return err
 	}
 	for name, p := range old {
-		if a.isFed(name) {
+		if st := a.store.Stream(name); st.Next() == 1 && st.JournalBytes() == 0 {
+			// Nothing was ever to be sent, or the agent died while it dropped the lane.
+			if err := a.dropLane(name); err != nil {
+				return err
+			}
+			continue
+		}
+		if !a.isFed(name) {
+			a.feed(name, p.PipelineId, p.LaneVersion(), func(int64) {})
+		}
+		if a.finished[name] {
 			continue
 		}
 		if err := a.finishLane(ctx, p); err != nil {
@@ -67,7 +82,7 @@ func (a *Agent) finishOldLanes(ctx context.Context) error {
 			a.cfg.Log.Error("the last rows of a replaced version cannot be sent yet; trying again later", "pipeline", p.Pipeline, "version", p.Version, "error", err)
 			continue
 		}
-		a.feed(name, p.PipelineId, p.LaneVersion(), func(int64) {})
+		a.finished[name] = true
 	}
 	return nil
 }
@@ -91,7 +106,7 @@ func (a *Agent) dropDrained() error {
 	var names []string
 	err := a.store.Range(oldPrefix, func(key string, _ []byte) error {
 		name := strings.TrimPrefix(key, oldPrefix)
-		if s := a.store.Stream(name); deleted[name] || a.isFed(name) && s.First() == s.Next() {
+		if s := a.store.Stream(name); deleted[name] || a.finished[name] && s.First() == s.Next() {
 			names = append(names, name)
 		}
 		return nil
@@ -111,6 +126,7 @@ func (a *Agent) dropDrained() error {
 // dropLane forgets a stream and what was filed under it.
 func (a *Agent) dropLane(name string) error {
 	a.unfeed(name)
+	delete(a.finished, name)
 	if err := a.store.DropStream(name); err != nil {
 		return fmt.Errorf("lane %s: %w", name, err)
 	}

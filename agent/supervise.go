@@ -22,8 +22,8 @@ const planPrefix = "plan/"
 func (a *Agent) supervise(ctx context.Context) error {
 	var pipes sync.WaitGroup
 	defer func() {
+		pipes.Wait() // a pipeline that starts late feeds its stream
 		a.stopFeeds()
-		pipes.Wait()
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -85,11 +85,12 @@ func (p *Plan) LaneVersion() uint64 {
 }
 
 // SameState tells whether a plan can go on with the state and the lanes of
-// another: nothing differs but where rows come from, how fresh results are, and which agents run it.
+// another: nothing differs but where rows come from and how fresh results are. Nor may the selector differ: an agent
+// that it left out has ended its lane, and could not go on with it when a later version selects it again.
 func SameState(a, b *Plan) bool {
 	core := func(p *Plan) *Plan {
 		c := pb.Clone(p)
-		c.Version, c.StateVersion, c.Agents, c.FreshnessMicros, c.FreshnessWindow = 0, 0, "", 0, false
+		c.Version, c.StateVersion, c.FreshnessMicros, c.FreshnessWindow = 0, 0, 0, false
 		c.AwayWaitMicros, c.KeepMicros = 0, 0
 		if c.Source != nil {
 			c.Source.Kind, c.Source.Format, c.Source.IdleAfterMicros, c.Source.MaxFutureMicros = nil, "", 0, 0
