@@ -148,7 +148,7 @@ func PortSchema(p *plan.Plan, port uint32) batch.Schema {
 	if port == RejectsPort {
 		return RejectsSchema()
 	}
-	if int(port) >= len(p.Ports) {
+	if uint64(port) >= uint64(len(p.Ports)) { // an int may have 32 bits
 		return nil
 	}
 	return plan.SchemaOf(p.Ports[port].Schema)

@@ -185,6 +185,8 @@ func (g *Gateway) durable(ctx context.Context, parts []int, key worker.LaneKey) 
 func contradiction(o *wire.StreamOpen, durable worker.LaneView) string {
 	const wayOut = "its store was restored from a backup, cloned or replaced; stop the agent, empty its data directory and join it anew"
 	switch {
+	case o.First == 0:
+		return "the agent's first frame is 0, but numbers begin with 1: its program is not one that this cloud node knows"
 	case o.Next <= durable.Last:
 		return fmt.Sprintf("frame %d is durable here but the agent has given numbers up to %d only: %s", durable.Last, o.Next-1, wayOut)
 	case o.First > durable.Last+1:
@@ -266,8 +268,8 @@ func (in *intake) take(ctx context.Context, h wire.Header, frame, payload []byte
 		}
 		parts = make([][]byte, len(in.partitions))
 	}
-	in.track.add(len(in.partitions))
 	seq := h.To
+	in.track.add(seq, len(in.partitions))
 	for i, p := range in.partitions {
 		it := item{entry: in.entry(h, parts[i]), done: func() { in.track.done(seq) }}
 		if err := g.appenders[p].put(ctx, it); err != nil {

@@ -1,11 +1,17 @@
 package gateway
 
 import (
+	"fmt"
+
 	"github.com/leatio/leat/engine"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/transport/wire/columnar"
 )
+
+// maxPartBytes bounds the payload of an entry, which has to fit a record of the
+// log; a frame's is at most wire.DefaultMaxPayload by default.
+const maxPartBytes = 6 << 20
 
 // splitter cuts the payloads of a pipeline's frames by key group.
 type splitter struct {
@@ -57,8 +63,12 @@ func (s *splitter) split(agent string, payload []byte) ([][]byte, error) {
 		}
 	}
 	for p := range parts {
-		if len(parts[p]) > 0 {
-			out[p] = columnar.AppendPayload(nil, parts[p], s.schema)
+		if len(parts[p]) == 0 {
+			continue
+		}
+		out[p] = columnar.AppendPayload(nil, parts[p], s.schema)
+		if len(out[p]) > maxPartBytes { // the log would refuse it for ever
+			return nil, fmt.Errorf("its rows for one partition take %d bytes, at most %d are possible", len(out[p]), maxPartBytes)
 		}
 	}
 	return out, nil

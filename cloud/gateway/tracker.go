@@ -1,6 +1,10 @@
 package gateway
 
-import "sync"
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
 
 // tracker turns completions in several partitions into one cumulative
 // acknowledgement for a stream.
@@ -8,19 +12,24 @@ type tracker struct {
 	notify chan struct{} // holds a token when acked has risen
 
 	mu      sync.Mutex
-	acked   uint64 // every frame up to it is durable in every partition
-	base    uint64 // number of pending[0]
-	pending []int  // partitions still missing, by frame
+	acked   uint64    // every frame up to it is durable in every partition
+	pending []awaited // in order of their numbers
+}
+
+// awaited is a frame that is not durable everywhere.
+type awaited struct {
+	seq        uint64 // its last number: it may stand for several
+	partitions int    // still missing
 }
 
 func newTracker(acked uint64) *tracker {
-	return &tracker{notify: make(chan struct{}, 1), acked: acked, base: acked + 1}
+	return &tracker{notify: make(chan struct{}, 1), acked: acked}
 }
 
-// add notes that frame seq, the one after the last, waits for some partitions.
-func (t *tracker) add(partitions int) {
+// add notes that frame seq, which follows those before, waits for some partitions.
+func (t *tracker) add(seq uint64, partitions int) {
 	t.mu.Lock()
-	t.pending = append(t.pending, partitions)
+	t.pending = append(t.pending, awaited{seq, partitions})
 	t.mu.Unlock()
 }
 
@@ -28,17 +37,20 @@ func (t *tracker) add(partitions int) {
 func (t *tracker) done(seq uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pending[seq-t.base]--
+	at, found := slices.BinarySearchFunc(t.pending, seq, func(a awaited, seq uint64) int { return cmp.Compare(a.seq, seq) })
+	if !found {
+		panic("BUG: a frame is durable that nobody waits for")
+	}
+	t.pending[at].partitions--
 	n := 0
-	for n < len(t.pending) && t.pending[n] == 0 {
+	for n < len(t.pending) && t.pending[n].partitions == 0 {
 		n++
 	}
 	if n == 0 {
 		return
 	}
+	t.acked = t.pending[n-1].seq
 	t.pending = t.pending[n:]
-	t.base += uint64(n)
-	t.acked = t.base - 1
 	select {
 	case t.notify <- struct{}{}:
 	default:

@@ -47,11 +47,11 @@ func TestGolden(t *testing.T) {
 }
 
 func drawHeader(t *rapid.T) Header {
-	from := rapid.Uint64().Draw(t, "from")
+	from := rapid.Uint64Max(MaxNumber).Draw(t, "from")
 	return Header{
 		Flags: Flags(rapid.Byte().Draw(t, "flags")) & knownFlags, Epoch: rapid.Uint64().Draw(t, "epoch"),
 		Pipeline: string(rapid.SliceOfN(rapid.Byte(), 0, MaxPipelineID).Draw(t, "pipeline")), Version: rapid.Uint64().Draw(t, "version"),
-		Lane: rapid.Uint32().Draw(t, "lane"), From: from, To: rapid.Uint64Range(from, math.MaxUint64).Draw(t, "to"),
+		Lane: rapid.Uint32().Draw(t, "lane"), From: from, To: rapid.Uint64Range(from, MaxNumber).Draw(t, "to"),
 		Watermark: rapid.Int64().Draw(t, "watermark"), Rows: rapid.Uint32().Draw(t, "rows"), Previous: rapid.Uint32().Draw(t, "previous"),
 	}
 }
@@ -140,7 +140,8 @@ func TestParseRefuses(t *testing.T) {
 		{"endless varint", seal(0, bytes.Repeat([]byte{255}, 30)), ErrCorrupt},
 		{"long pipeline id", seal(0, append([]byte{1, MaxPipelineID + 1}, make([]byte, 90)...)), ErrCorrupt},
 		{"pipeline id beyond the header", seal(0, []byte{1, 60, 'p'}), ErrCorrupt},
-		{"numbers overflow", seal(0, append(binary.AppendUvarint([]byte{1, 1, 'p', 1, 0}, math.MaxUint64), 1, 0, 0, 0)), ErrCorrupt},
+		{"first number too large", seal(0, append(binary.AppendUvarint([]byte{1, 1, 'p', 1, 0}, MaxNumber+1), 0, 0, 0, 0)), ErrCorrupt},
+		{"last number too large", seal(0, append(binary.AppendUvarint([]byte{1, 1, 'p', 1, 0}, MaxNumber), 1, 0, 0, 0)), ErrCorrupt},
 		{"another version", append([]byte{'L', 'F', 2}, make([]byte, 60)...), ErrVersion},
 		{"another magic", bytes.Repeat([]byte("x"), 60), ErrCorrupt},
 		{"header length 0", append([]byte{'L', 'F', 1, 0, 0, 0}, make([]byte, 60)...), ErrCorrupt},

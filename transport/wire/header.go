@@ -16,6 +16,7 @@ const NoWatermark = math.MinInt64
 // Bounds of a header.
 const (
 	MaxPipelineID  = 64
+	MaxNumber      = math.MaxInt64 // of a frame, so that the number after it is one too
 	MaxHeaderBytes = prefixBytes + MaxPipelineID + 10*10 + trailerBytes
 
 	prefixBytes  = 6
@@ -74,7 +75,7 @@ func crc(p []byte) uint32 { return crc32.Checksum(p, crc32.MakeTable(crc32.Casta
 // AppendFrame appends the frame of h and payload. PayloadBytes and Checksum of
 // h are not looked at.
 func AppendFrame(dst []byte, h Header, payload []byte) []byte {
-	if len(h.Pipeline) > MaxPipelineID || h.To < h.From || h.Flags&^knownFlags != 0 || len(payload) > math.MaxInt32 {
+	if len(h.Pipeline) > MaxPipelineID || h.To < h.From || h.To > MaxNumber || h.Flags&^knownFlags != 0 || len(payload) > math.MaxInt32 {
 		panic(fmt.Sprintf("BUG: frame header out of bounds: %+v with %d bytes", h, len(payload)))
 	}
 	start := len(dst)
