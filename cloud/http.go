@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -19,6 +20,7 @@ import (
 	"github.com/leatio/leat/cloud/sink/sqlite"
 	"github.com/leatio/leat/cloud/worker"
 	"github.com/leatio/leat/engine/compile"
+	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/transport/identity"
 )
 
@@ -145,6 +147,7 @@ func (n *Node) Agents(ctx context.Context) ([]api.Agent, error) {
 		if se := n.sessions[m.ID]; se != nil {
 			se.describe(&a, names)
 		}
+		addPending(&a, pipelines)
 		out = append(out, a)
 	}
 	return out, nil
@@ -162,6 +165,17 @@ func (se *session) describe(a *api.Agent, names map[string]string) {
 			Name: cmp.Or(names[p.PipelineId], p.PipelineId), Version: p.Version, State: p.State, Reason: p.Reason, Source: p.SourceError,
 			Rows: p.Rows, Rejects: p.Rejects, Late: p.LateRows, RawBytes: p.BytesRaw, SentBytes: p.BytesSent, SourceConnected: p.SourceConnected,
 		})
+	}
+}
+
+// addPending adds the pipelines that the agent's labels choose and that it has not told of yet.
+func addPending(a *api.Agent, pipelines []*control.Pipeline) {
+	for _, p := range pipelines {
+		chosen, err := plan.Matches(p.Agents, a.Labels)
+		told := slices.ContainsFunc(a.Pipelines, func(t api.AgentPipeline) bool { return t.Name == p.Name })
+		if err == nil && chosen && !told {
+			a.Pipelines = append(a.Pipelines, api.AgentPipeline{Name: p.Name, Version: p.Version, State: "pending"})
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ type Agent struct {
 type AgentPipeline struct {
 	Name      string `json:"name"`
 	Version   uint64 `json:"version"`
-	State     string `json:"state"`
+	State     string `json:"state"` // pending (not told of yet) | starting | running | failed | stopped
 	Reason    string `json:"reason,omitempty"`
 	Source    string `json:"source,omitempty"` // one line: what its source is doing, or why it cannot and what to do
 	Rows      uint64 `json:"rows"`

@@ -261,7 +261,7 @@ func pipelineState(p api.AgentPipeline) string {
 	case p.Reason != "":
 		return p.State + " (" + p.Reason + ")"
 	case p.State == "running" && !p.SourceConnected:
-		return "running, source: " + p.Source
+		return "running, source: " + cmp.Or(p.Source, "not connected")
 	default:
 		return p.State
 	}

@@ -85,12 +85,13 @@ func render(before, now sample) string {
 		if p.Watermark != nil {
 			lag = now.at.Sub(*p.Watermark).Round(100 * time.Millisecond).String()
 		}
-		fmt.Fprintf(&b, "  windows   %8d fired   watermark lag %s\n", p.Fired, lag)
+		fmt.Fprintf(&b, "  windows   %8d results fired   watermark lag %s\n", p.Fired, lag)
 	}
 	if now.newest != nil && len(now.newest.Rows) > 0 {
-		fmt.Fprintf(&b, "  %-10s %-28s %5s %9s %8s\n", "device", "window_start", "n", "temp_avg", "dew_max")
+		fmt.Fprintf(&b, "  %-10s %-20s %5s %9s %8s\n", "device", "window_start", "n", "temp_avg", "dew_max")
 		for _, r := range now.newest.Rows {
-			fmt.Fprintf(&b, "  %-10v %-28v %5v %9v %8v\n", r[0], r[1], r[2], r[3], r[4])
+			start := strings.Replace(fmt.Sprint(r[1]), ".000000Z", "Z", 1)
+			fmt.Fprintf(&b, "  %-10v %-20v %5v %9v %8v\n", r[0], start, r[2], r[3], r[4])
 		}
 	}
 	return b.String()
