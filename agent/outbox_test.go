@@ -49,7 +49,7 @@ func TestLastFrameIsReadInOneMoment(t *testing.T) {
 	sums := map[uint64]uint32{}
 	running.Go(func() {
 		for range frames {
-			r := p.packer.frame(nil, 0, false)
+			r := p.packer.frame(content{}, 0, false)
 			mu.Lock()
 			sums[r.Seq] = wire.Checksum(r.Data)
 			mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/leatio/leat/checkpoint"
 	"github.com/leatio/leat/engine"
@@ -13,8 +14,13 @@ import (
 	"github.com/leatio/leat/transport/wire/columnar"
 )
 
-// maxFrameRows bounds the rows of a frame; larger flushes are cut.
-const maxFrameRows = 16384
+// Bounds of a frame; larger flushes are cut. A gateway takes payloads of 4 MiB and
+// would refuse a larger one for ever. A single row may go beyond.
+const (
+	maxFrameRows    = 16384
+	maxPayloadBytes = 2 << 20
+	maxPlainBytes   = 16 << 20 // of a payload once decompressed
+)
 
 // packer turns what an edge fragment holds into frames and journal records of one stream.
 type packer struct {
@@ -28,6 +34,8 @@ type packer struct {
 	sentIdle bool
 	frames   uint64
 	bytes    uint64
+
+	journaled int // bytes of the journal since the last flush
 }
 
 // streamName names a lane in the store.
@@ -56,17 +64,19 @@ func (p *packer) journal() (*checkpoint.Record, error) {
 	if data == nil {
 		return nil, nil
 	}
+	p.journaled += len(data)
 	return &checkpoint.Record{Stream: p.stream, Kind: checkpoint.State, Data: data}, nil
 }
 
 // restore takes a journal record back in after a restart.
 func (p *packer) restore(data []byte) error {
+	p.journaled += len(data)
 	for len(data) > 0 {
 		n, w := binary.Uvarint(data)
 		if w <= 0 || n > uint64(len(data)-w) {
 			return fmt.Errorf("journal of %s: a section does not fit its record", p.stream)
 		}
-		sections, err := columnar.DecodePayload(data[w:w+int(n)], p.schema, columnar.Limits{})
+		sections, err := columnar.DecodePayload(data[w:w+int(n)], p.schema, columnar.Limits{MaxRows: math.MaxInt32, MaxBytes: math.MaxInt32}) // our own, with a checksum
 		if err != nil {
 			return fmt.Errorf("journal of %s: %w", p.stream, err)
 		}
@@ -103,7 +113,10 @@ func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
 	}
 	var records []checkpoint.Record
 	build := func() {
-		parts := cut(sections, maxFrameRows)
+		var parts []content
+		for _, part := range cut(sections, maxFrameRows) {
+			parts = p.encode(parts, part)
+		}
 		for i, part := range parts {
 			watermark, frameIdle := p.sent, false
 			if i == len(parts)-1 {
@@ -111,6 +124,7 @@ func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
 			}
 			records = append(records, p.frame(part, watermark, frameIdle))
 		}
+		p.journaled = 0
 	}
 	if p.log.Pending() == 0 {
 		build()
@@ -124,21 +138,40 @@ func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
 	return records, err
 }
 
+// content is what a frame holds.
+type content struct {
+	rows    int
+	payload []byte // empty = no rows
+}
+
+// encode appends the contents of the frames for sections, which it cuts in
+// halves until each payload is within bounds.
+func (p *packer) encode(dst []content, sections []columnar.Section) []content {
+	if len(sections) == 0 {
+		return append(dst, content{})
+	}
+	rows := 0
+	for _, s := range sections {
+		rows += s.Batch.Len()
+	}
+	payload := columnar.AppendPayload(nil, sections, p.schema)
+	if rows > 1 && (len(payload) > maxPayloadBytes || columnar.PlainBytes(payload) > maxPlainBytes) {
+		for _, half := range cut(sections, (rows+1)/2) {
+			dst = p.encode(dst, half)
+		}
+		return dst
+	}
+	return append(dst, content{rows, payload})
+}
+
 // frame makes the stream's next frame.
-func (p *packer) frame(sections []columnar.Section, watermark int64, idle bool) checkpoint.Record {
+func (p *packer) frame(c content, watermark int64, idle bool) checkpoint.Record {
 	h := p.head
-	h.Watermark = watermark
+	h.Watermark, h.Rows = watermark, uint32(c.rows)
 	if idle {
 		h.Flags |= wire.FlagIdle
 	}
-	for _, s := range sections {
-		h.Rows += uint32(s.Batch.Len())
-	}
-	var payload []byte
-	if len(sections) > 0 {
-		payload = columnar.AppendPayload(nil, sections, p.schema)
-	}
-	data := wire.AppendFrame(nil, h, payload)
+	data := wire.AppendFrame(nil, h, c.payload)
 	p.head.Previous = wire.Checksum(data)
 	p.head.From, p.head.To = h.To+1, h.To+1
 	p.sent, p.sentIdle = watermark, idle

@@ -25,7 +25,8 @@ import (
 // Bounds of the loop.
 const (
 	takeMessages    = 4096    // messages per batch
-	maxPendingBytes = 8 << 20 // of partials and rows; a flush follows
+	maxPendingBytes = 8 << 20 // of partials, or of the messages that rows came from; a flush follows
+	maxJournalBytes = 4 << 20 // likewise: only what is flushed ever leaves the outbox
 	maxRejects      = 100     // samples between two flushes
 )
 
@@ -48,6 +49,8 @@ type pipeline struct {
 	rows    *batch.Batch
 	chunks  []*source.Chunk // taken since the last commit
 	used    int
+	taken   int  // bytes of messages since the last flush
+	passes  bool // rows leave as they are, all their bytes wait
 	ended   bool
 	totals  Totals // as of the last commit
 
@@ -94,6 +97,9 @@ func newPipeline(c pipelineConfig) (*pipeline, error) {
 	var err error
 	if p.decoder, err = decode.New(c.Plan.Source, decode.Meta{Agent: c.Agent}); err != nil {
 		return nil, err
+	}
+	for _, port := range c.Plan.Ports {
+		p.passes = p.passes || port.Kind != plan.Port_PARTIALS
 	}
 	p.edge, err = engine.NewEdge(c.Plan, engine.EdgeConfig{Functions: c.Functions, Reject: p.reject})
 	if err != nil {
@@ -249,8 +255,7 @@ func (p *pipeline) takeAndCommit(ctx context.Context) error {
 			if err := p.process(c); err != nil {
 				return err
 			}
-			_, size := p.edge.Pending()
-			full = p.edge.Full() || size > maxPendingBytes
+			full = p.full()
 		}
 		if p.ended {
 			p.edge.RaiseWatermark(engine.EndOfTime)
@@ -260,6 +265,12 @@ func (p *pipeline) takeAndCommit(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// full tells that what waits for a flush has reached a bound.
+func (p *pipeline) full() bool {
+	_, size := p.edge.Pending()
+	return p.edge.Full() || size > maxPendingBytes || p.passes && p.taken > maxPendingBytes || p.packer.journaled > maxJournalBytes
 }
 
 func (p *pipeline) nextChunk() *source.Chunk {
@@ -287,6 +298,7 @@ func (p *pipeline) process(c *source.Chunk) error {
 			p.totals.Messages++
 		}
 		p.totals.RawBytes += uint64(len(c.Messages[i].Payload))
+		p.taken += len(c.Messages[i].Payload)
 	}
 	return p.edge.Process(p.rows, p.now())
 }
@@ -336,7 +348,7 @@ func (p *pipeline) pack(flush bool) (*checkpoint.Batch, error) {
 			}
 			b.Records = records
 		}
-		p.pace.lastFlush = p.clock()
+		p.pace.lastFlush, p.taken = p.clock(), 0
 	} else {
 		r, err := p.packer.journal()
 		if err != nil {

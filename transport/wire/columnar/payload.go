@@ -73,6 +73,15 @@ func AppendPayload(dst []byte, sections []Section, schemas func(port uint32) bat
 	return append(dst[:body], dst[end:]...)
 }
 
+// PlainBytes is the length of a payload of AppendPayload before it was compressed.
+func PlainBytes(payload []byte) int {
+	if len(payload) > 1 && payload[1] == compressZstd {
+		size, _ := binary.Uvarint(payload[2:])
+		return int(size)
+	}
+	return max(len(payload)-2, 0)
+}
+
 // DecodePayload is the inverse of AppendPayload. schemas returns nil for a port that the plan
 // does not have. Every section gets a batch and Dicts of its own.
 func DecodePayload(src []byte, schemas func(port uint32) batch.Schema, lim Limits) ([]Section, error) {
