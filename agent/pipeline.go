@@ -191,7 +191,7 @@ func (p *pipeline) loadState(b []byte) error {
 		}
 		*to, b = v, b[n:]
 	}
-	p.edge.RaiseWatermark(t.Watermark)
+	p.edge.Resume(t.Watermark)
 	p.view = *t
 	return nil
 }

@@ -110,3 +110,14 @@ func (e *Edge) RaiseWatermark(wm int64) {
 		e.time.watermark = max(e.time.watermark, wm)
 	}
 }
+
+// Resume sets the watermark that was stored before a restart.
+func (e *Edge) Resume(watermark int64) {
+	e.RaiseWatermark(watermark)
+	if e.time == nil || watermark == NoWatermark {
+		return
+	}
+	for _, w := range e.windows {
+		w.fresh.Saw(e.time.newest())
+	}
+}

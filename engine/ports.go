@@ -189,7 +189,7 @@ func (e *Edge) TakeLate() int64 {
 func (e *Edge) LastSliceEnd() int64 {
 	end := int64(NoWatermark)
 	for _, w := range e.windows {
-		end = max(end, w.fresh.MaxSliceEnd())
+		end = max(end, w.fresh.NewestSliceEnd())
 	}
 	return end
 }

@@ -34,6 +34,7 @@ type Partial struct {
 	rows     []uint32        // scratch: the counted rows
 	key      []byte          // scratch
 	order    []uint32        // scratch
+	newest   int64           // largest slice end ever pending; math.MinInt64 = none
 	late     int64
 	invalid  int64
 	resets   int64
@@ -62,7 +63,7 @@ func NewPartial(w *plan.Window, in batch.Schema, cfg PartialConfig) (*Partial, e
 	if err != nil {
 		return nil, err
 	}
-	p := &Partial{shape: s, cfg: cfg.withDefaults(), in: in, schema: s.partialSchema(), time: int(w.TimeColumn), str: -1, bySpan: map[span]*slice{}}
+	p := &Partial{shape: s, cfg: cfg.withDefaults(), in: in, schema: s.partialSchema(), time: int(w.TimeColumn), str: -1, bySpan: map[span]*slice{}, newest: math.MinInt64}
 	if p.time >= len(in) || in[p.time].Type != batch.Timestamp {
 		return nil, fmt.Errorf("%w: event time is column %d, which is no timestamp of the input", ErrPlan, p.time)
 	}
@@ -123,6 +124,7 @@ func (p *Partial) sliceAt(sl span) *slice {
 			s = new(slice)
 		}
 		s.span, s.lateFrom = sl, p.shape.lastWatermark(sl.end)
+		p.newest = max(p.newest, sl.end)
 		p.bySpan[sl] = s
 		p.slices = append(p.slices, s)
 	}
@@ -221,13 +223,14 @@ func (p *Partial) Full() bool { return p.next >= p.cfg.MaxGroups || p.keys.len()
 // Rows is the number of pending partials.
 func (p *Partial) Rows() int { return p.next }
 
-// MaxSliceEnd is the largest slice end of the pending partials; math.MinInt64 if there are none.
-func (p *Partial) MaxSliceEnd() int64 {
-	end := int64(math.MinInt64)
-	for _, s := range p.slices {
-		end = max(end, s.end)
+// NewestSliceEnd is the largest slice end of the partials so far, drained ones included; math.MinInt64 if there were none.
+func (p *Partial) NewestSliceEnd() int64 { return p.newest }
+
+// Saw tells of a row that was taken before a restart.
+func (p *Partial) Saw(eventTime int64) {
+	if sl, ok := p.shape.sliceOf(eventTime); ok {
+		p.newest = max(p.newest, sl.end)
 	}
-	return end
 }
 
 // Late counts the rows dropped because they were late.

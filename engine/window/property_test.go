@@ -148,7 +148,7 @@ func (w *world) frames() [][]frame {
 			rows := e.partial.Rows()
 			delta := batch.New(schema)
 			e.partial.Drain(delta)
-			if delta.N != rows || e.partial.Rows() != 0 || e.partial.MaxSliceEnd() != math.MinInt64 {
+			if delta.N != rows || e.partial.Rows() != 0 {
 				w.t.Fatalf("Drain of %d gave %d rows and left %d", rows, delta.N, e.partial.Rows())
 			}
 			w.checkDrained(delta)

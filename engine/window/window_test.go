@@ -174,8 +174,8 @@ func TestLatenessIsDecidedByRow(t *testing.T) {
 	if err := p.Process(b, []int64{math.MinInt64, 14, 15, 15, 100, 24}); err != nil {
 		t.Fatal(err)
 	}
-	if p.Late() != 2 || p.Rows() != 2 || p.MaxSliceEnd() != 20 {
-		t.Errorf("late %d, partials %d, end %d; want 2, 2, 20", p.Late(), p.Rows(), p.MaxSliceEnd())
+	if p.Late() != 2 || p.Rows() != 2 || p.NewestSliceEnd() != 20 {
+		t.Errorf("late %d, partials %d, end %d; want 2, 2, 20", p.Late(), p.Rows(), p.NewestSliceEnd())
 	}
 	// Watermarks rise between rows of one slice.
 	if err := p.Process(makeBatch(stringKey, at("a", 12), at("a", 12), at("a", 12)), []int64{24, 25, 26}); err != nil {
@@ -188,8 +188,8 @@ func TestLatenessIsDecidedByRow(t *testing.T) {
 	if err := p.Process(makeBatch(stringKey, at("c", 1000)), []int64{2000}); err != nil {
 		t.Fatal(err)
 	}
-	if p.Late() != 5 || p.MaxSliceEnd() != 20 {
-		t.Errorf("late %d, end %d; want 5, 20", p.Late(), p.MaxSliceEnd())
+	if p.Late() != 5 || p.NewestSliceEnd() != 20 {
+		t.Errorf("late %d, end %d; want 5, 20", p.Late(), p.NewestSliceEnd())
 	}
 }
 
