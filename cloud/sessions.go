@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/leatio/leat/cloud/control"
+	"github.com/leatio/leat/cloud/worker"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/wire"
@@ -91,20 +92,24 @@ func (n *Node) Session(ctx context.Context, s *transport.ServerSession) error {
 			if err != nil {
 				return err
 			}
-			g.Go(func() error { return n.serveStream(ctx, agent.ID, stream) })
+			g.Go(func() error { return n.serveStream(ctx, agent, stream) })
 		}
 	})
 	return g.Wait()
 }
 
+// maxLanes bounds the lanes of an agent's pipeline version.
+const maxLanes = 16
+
 // serveStream serves one data stream; its end is not the session's.
-func (n *Node) serveStream(ctx context.Context, agent string, s *transport.ServerStream) error {
-	if o := s.Open(); o.Epoch == 0 {
-		s.Refuse(wire.CodeBadMessage, "store epoch 0")
+func (n *Node) serveStream(ctx context.Context, agent *control.Agent, s *transport.ServerStream) error {
+	// Workers keep every lane and epoch that they have seen.
+	if o := s.Open(); o.Epoch != agent.Epoch || o.Lane >= maxLanes {
+		s.Refuse(wire.CodeBadMessage, fmt.Sprintf("a stream of epoch %d and lane %d in a session of epoch %d; lanes go up to %d", o.Epoch, o.Lane, agent.Epoch, maxLanes-1))
 		return nil
 	}
-	if err := n.gateway.Serve(ctx, agent, s); err != nil && ctx.Err() == nil {
-		n.cfg.Log.Info("stream ended", "agent", agent, "pipeline", s.Open().PipelineId, "error", err)
+	if err := n.gateway.Serve(ctx, agent.ID, s); err != nil && ctx.Err() == nil {
+		n.cfg.Log.Info("stream ended", "agent", agent.ID, "pipeline", s.Open().PipelineId, "error", err)
 	}
 	return nil
 }
@@ -162,6 +167,9 @@ func (n *Node) sendPlans(ctx context.Context, se *session) error {
 			continue
 		}
 		pl, err := n.registry.Plan(p.ID, p.Version)
+		if errors.Is(err, worker.ErrNoPlan) {
+			continue // deleted since it was listed
+		}
 		if err != nil {
 			return fmt.Errorf("pipeline %s: %w", p.Name, err)
 		}

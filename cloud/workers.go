@@ -37,11 +37,11 @@ func (w workers) Epoch(partition int) uint64 { return w[partition].View().Epoch 
 type away struct {
 	wait   time.Duration
 	since  map[string]time.Time // agents without a session, since when
-	posted map[string]bool      // AWAY stands in the logs
+	posted map[string]time.Time // when AWAY was last given to the logs
 }
 
 func newAway(wait time.Duration) *away {
-	return &away{wait: wait, since: map[string]time.Time{}, posted: map[string]bool{}}
+	return &away{wait: wait, since: map[string]time.Time{}, posted: map[string]time.Time{}}
 }
 
 // due tells which agents count as AWAY from now on. known are those that any
@@ -59,8 +59,12 @@ func (a *away) due(now time.Time, known map[string]bool, connected map[string]bo
 			a.since[agent] = now
 			continue
 		}
-		if !isAway && !a.posted[agent] && now.Sub(began) >= a.wait {
-			a.posted[agent] = true
+		if isAway || now.Sub(began) < a.wait {
+			continue
+		}
+		// Again where it had no effect: a partition that changed its owner meanwhile ignores it.
+		if at, ok := a.posted[agent]; !ok || now.Sub(at) >= a.wait {
+			a.posted[agent] = now
 			out = append(out, agent)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 
 	cloudlog "github.com/leatio/leat/cloud/log"
 	"github.com/leatio/leat/cloud/record"
@@ -212,7 +213,28 @@ func (s *store) claim(ctx context.Context) (epoch uint64, err error) {
 	}
 	next := pb.Clone(s.manifest)
 	next.OwnerEpoch++
-	return next.OwnerEpoch, s.put(ctx, next)
+	if err := s.put(ctx, next); err != nil {
+		return 0, err
+	}
+	return next.OwnerEpoch, s.collect(ctx)
+}
+
+// collect deletes the objects that the manifest does not name: what owners
+// left who died between an object and the manifest.
+func (s *store) collect(ctx context.Context) error {
+	names, err := s.objects.ListObjects(ctx, s.key()+"/")
+	if err != nil {
+		return fmt.Errorf("partition %d: list checkpoints: %w", s.partition, err)
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(s.manifest.Objects, func(o *ObjectRef) bool { return o.Name == name }) {
+			continue
+		}
+		if err := s.objects.DeleteObject(ctx, name); err != nil {
+			return fmt.Errorf("partition %d: delete a checkpoint that nothing names: %w", s.partition, err)
+		}
+	}
+	return nil
 }
 
 func (s *store) put(ctx context.Context, m *Manifest) error {
@@ -254,7 +276,7 @@ func (s *store) publish(ctx context.Context, c *Checkpoint) error {
 		return err
 	}
 	next := pb.Clone(s.manifest)
-	name := fmt.Sprintf("checkpoints/%04d/%d-%d", s.partition, s.manifest.OwnerEpoch, next.NextObject)
+	name := fmt.Sprintf("%s/%d-%d", s.key(), s.manifest.OwnerEpoch, next.NextObject)
 	next.NextObject++
 	if err := s.objects.PutObject(ctx, name, data); err != nil {
 		return fmt.Errorf("partition %d: write checkpoint: %w", s.partition, err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	cloudlog "github.com/leatio/leat/cloud/log"
 	"github.com/leatio/leat/cloud/log/memory"
 	"github.com/leatio/leat/cloud/record"
 	"github.com/leatio/leat/cloud/sink"
@@ -474,5 +475,33 @@ func TestVersionsWithDifferentColumnsInOneWrite(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Each death between an object and the manifest left an object behind for ever.
+func TestCheckpointsThatNothingNamesAreDeleted(t *testing.T) {
+	r := newRig(t)
+	w, stop := r.start(time.Millisecond)
+	r.append(r.entry("a", row{"x", 1, 1}))
+	r.caughtUp(w)
+	r.checkpointed(w)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"checkpoints/0000/9-9", "checkpoints/0001/1-1"} {
+		if err := r.log.PutObject(t.Context(), name, []byte("left behind")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, stop = r.start(time.Hour)
+	r.caughtUp(w)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.log.GetObject(t.Context(), "checkpoints/0000/9-9"); !errors.Is(err, cloudlog.ErrNotFound) {
+		t.Errorf("the object is still there: %v", err)
+	}
+	if names, err := r.log.ListObjects(t.Context(), "checkpoints/"); err != nil || len(names) < 2 {
+		t.Errorf("%q are left (%v), want the checkpoint and the other partition's", names, err)
 	}
 }
