@@ -107,6 +107,27 @@ func FuzzCut(f *testing.F) {
 	})
 }
 
+// FuzzPosition reads a stored position: what is taken is the same once written and read again.
+func FuzzPosition(f *testing.F) {
+	f.Add(place{"/var/rows.csv", 1 << 40}.append(nil))
+	f.Add([]byte{})
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 'a'})
+	f.Fuzz(func(t *testing.T, v []byte) {
+		p, err := loadPlace(memStore{"p/" + positionKey: v}, "p/")
+		if err != nil || v == nil {
+			return
+		}
+		again, err := loadPlace(memStore{positionKey: p.append(nil)}, "")
+		if err != nil || again != p || p.offset < 0 || p.path == "" {
+			t.Fatalf("%+v became %+v: %v", p, again, err)
+		}
+		s := newSource(t, Config{Paths: []string{"/dev/null"}, CSV: true}, memStore{positionKey: v})
+		if err := s.Run(t.Context()); err == nil && p.path != "/dev/null" {
+			t.Fatalf("%+v is not among the files, and nothing is said", p)
+		}
+	})
+}
+
 // randomText is dense in what cutting looks at.
 func randomText(rng *rand.Rand) string {
 	var b strings.Builder

@@ -261,7 +261,9 @@ func TestErrors(t *testing.T) {
 		{[]string{short}, at(place{short, 99}), ErrPosition, "byte 99"},
 		{[]string{short}, at(place{"gone.txt", 1}), ErrPosition, "gone.txt"},
 		{[]string{short}, memStore{positionKey: {9}}, nil, "version 9"},
+		{[]string{short}, memStore{positionKey: {}}, nil, "damaged"},
 		{[]string{short}, memStore{positionKey: {1, 0xff}}, nil, "damaged"},
+		{[]string{short}, memStore{positionKey: {1, 1}}, nil, "damaged"},
 	} {
 		s := newSource(t, Config{Paths: c.paths}, c.store)
 		_, end, err := drain(t, s, nil, 10, 1<<20)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/leatio/leat/agent/source"
 )
@@ -106,12 +107,17 @@ func loadPlace(store source.Store, prefix string) (place, error) {
 	if err != nil || v == nil {
 		return place{}, err
 	}
+	if len(v) == 0 {
+		return place{}, errDamaged
+	}
 	if v[0] != positionVersion {
 		return place{}, fmt.Errorf("stored position has version %d, this build reads %d: upgrade it", v[0], positionVersion)
 	}
 	offset, n := binary.Uvarint(v[1:])
-	if n <= 0 || int64(offset) < 0 {
-		return place{}, errors.New("stored position is damaged: apply the pipeline under a new name to start over")
+	if n <= 0 || offset > math.MaxInt64 || len(v) == 1+n { // a path is never empty
+		return place{}, errDamaged
 	}
 	return place{path: string(v[1+n:]), offset: int64(offset)}, nil
 }
+
+var errDamaged = errors.New("stored position is damaged: apply the pipeline under a new name to start over")
