@@ -112,7 +112,7 @@ func (s *Source) restore() error {
 		}
 		if v != nil {
 			var n int
-			if s.before, n = binary.Uvarint(v); n != len(v) {
+			if s.before, n = binary.Uvarint(v); n <= 0 || n != len(v) {
 				return errors.New("the stored position is damaged: apply the pipeline under a new name to start over")
 			}
 		}

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -146,4 +147,27 @@ func BenchmarkClimateRow(b *testing.B) {
 	for b.Loop() {
 		line = c.Next().AppendJSON(line[:0])
 	}
+}
+
+// FuzzRestore reads a stored position: a number of rows and nothing else, which
+// with those still to come are as many as were asked for.
+func FuzzRestore(f *testing.F) {
+	f.Add([]byte{}, uint64(3))
+	f.Add(binary.AppendUvarint(nil, 1<<40), uint64(0))
+	f.Add([]byte{5, 0}, uint64(7))
+	f.Fuzz(func(t *testing.T, v []byte, rows uint64) {
+		s, err := New(Config{Rows: rows, Rate: 1}, memStore{rowsKey: v})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.restore(); err != nil || v == nil {
+			return
+		}
+		if got, n := binary.Uvarint(v); n <= 0 || n != len(v) || got != s.before {
+			t.Fatalf("% x was read as %d rows", v, s.before)
+		}
+		if rows > 0 && s.rowsMax != rows-min(rows, s.before) {
+			t.Fatalf("%d of %d rows are given, %d are to come", s.before, rows, s.rowsMax)
+		}
+	})
 }
