@@ -9,6 +9,7 @@ LINT_VERSION := v2.12.2
 PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2
 # The agent speaks HTTP/1.1 only (its /metrics): HTTP/2 would cost 0.4 MB of its 15.
 AGENT_TAGS := nethttpomithttp2
+OUT      ?= bin/leat-agent
 FUZZTIME ?= 30s
 SEED     ?= 0
 MESSAGES ?= 200000
@@ -16,7 +17,7 @@ KILLS    ?= 20
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build run test race lint crash bench fuzz udf generate deps clean
+.PHONY: help build agent run test race lint crash bench fuzz udf generate deps clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -24,7 +25,10 @@ help: ## show this help
 build: ## build the three programs into bin/
 	@mkdir -p bin
 	$(GO) build $(GOFLAGS) -ldflags="-s -w" -o bin/ ./cmd/leat ./cmd/leat-cloud
-	$(GO) build $(GOFLAGS) -tags $(AGENT_TAGS) -ldflags="-s -w" -o bin/ ./cmd/leat-agent
+	@$(MAKE) -s agent
+
+agent: # the agent as it is shipped; OUT is where to
+	$(GO) build $(GOFLAGS) -tags $(AGENT_TAGS) -ldflags="-s -w" -o $(OUT) ./cmd/leat-agent
 
 run: build ## broker, simulated sensors, agent and cloud node on loopback, with a live view
 	./bin/leat up
