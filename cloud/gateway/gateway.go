@@ -241,6 +241,10 @@ func (in *intake) receive(ctx context.Context) error {
 			}
 			continue
 		}
+		if h.From <= in.durable.Last { // no worker could take it, but it would be acknowledged
+			in.stream.Refuse(wire.CodeDiverged, fmt.Sprintf("frame %d..%d covers frame %d, which is durable here", h.From, h.To, in.durable.Last))
+			return nil
+		}
 		if damaged {
 			payload = nil
 		}

@@ -429,3 +429,19 @@ func TestUndecodableFrameIsSetAside(t *testing.T) {
 		}
 	}
 }
+
+// A frame that covers durable numbers and more would be acknowledged and then refused by every worker.
+func TestFrameAcrossTheDurableNumberIsRefused(t *testing.T) {
+	w := newWorld(t, nil)
+	a := w.agent("a")
+	for i := range 3 {
+		a.frame(map[string]float64{"x": 1}, 1_700_000_000+int64(i), false)
+	}
+	a.drain(0)
+	s := a.stream(2, 3)
+	s.open.Next = 6
+	s.mangle = func(h wire.Header, p []byte) (wire.Header, []byte) { h.To = 5; return h, p }
+	if err := w.gate.Serve(t.Context(), a.id, s); err != nil || s.code != wire.CodeDiverged || s.acked != 0 {
+		t.Errorf("%v, refused with %v %q, acknowledged %d", err, s.code, s.refusal, s.acked)
+	}
+}
