@@ -22,6 +22,7 @@ func check(file string, text []byte, t reflect.Type) (*yaml.Node, Mistakes) {
 		return nil, found
 	}
 	c := &checker{file: file}
+	c.tags(root)
 	c.mapping(root, "", t)
 	return root, c.found
 }
@@ -64,6 +65,16 @@ type checker struct {
 
 func (c *checker) tell(n *yaml.Node, format string, args ...any) {
 	c.found = append(c.found, Mistake{c.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
+}
+
+// tags finds tags: the keys alone say of which types the values are.
+func (c *checker) tags(n *yaml.Node) {
+	if n.Style&yaml.TaggedStyle != 0 {
+		c.tell(n, "remove the tag %s", n.Tag)
+	}
+	for _, e := range n.Content {
+		c.tags(e)
+	}
 }
 
 func (c *checker) mapping(n *yaml.Node, prefix string, t reflect.Type) {
