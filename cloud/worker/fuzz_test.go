@@ -2,8 +2,10 @@ package worker
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"testing"
 
+	"github.com/leatio/leat/cloud/log/memory"
 	"github.com/leatio/leat/cloud/record"
 	"github.com/leatio/leat/engine"
 	"github.com/leatio/leat/engine/batch"
@@ -109,6 +111,50 @@ sinks:
 		got, err := back.snapshot(true)
 		if err != nil || !pb.Equal(got, want) {
 			t.Fatalf("restored (%v)\n%v\nwant\n%v", err, got, want)
+		}
+	})
+}
+
+// FuzzManifest gives a worker a stored manifest: one that is taken can be claimed,
+// takes another checkpoint and is the same once it is read again.
+func FuzzManifest(f *testing.F) {
+	for _, m := range []*Manifest{
+		{},
+		{Format: 1, Partition: 3, OwnerEpoch: 5, NextObject: 2, TrimBelow: 7, Objects: []*ObjectRef{
+			{Name: "checkpoints/0003/5-0", Offset: 7, Bytes: 400, Full: true}, {Name: "checkpoints/0003/5-1", Offset: 99, Bytes: 120},
+		}},
+		{Objects: []*ObjectRef{{}, {Name: "../x", Bytes: 1<<64 - 1}}},
+	} {
+		body, err := pb.Append(nil, m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body, true)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, full bool) {
+		env := append([]byte{'L', 'C', CheckpointFormat, 0, 0, 0, 0, 0}, body...)
+		binary.LittleEndian.PutUint32(env[4:], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+		ctx := t.Context()
+		backend := memory.New(memory.Config{})
+		s := &store{partition: 3, keys: backend, objects: backend}
+		if _, err := backend.Put(ctx, s.key(), env, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.load(ctx); err != nil {
+			return
+		}
+		before := s.manifest.OwnerEpoch
+		epoch, err := s.claim(ctx)
+		if err != nil || epoch != before+1 {
+			t.Fatalf("claimed as %d after %d: %v", epoch, before, err)
+		}
+		s.wantsFull()
+		if err := s.publish(ctx, &Checkpoint{Format: CheckpointFormat, Partition: 3, Offset: 5, Full: full}); err != nil {
+			return // the name of an older object may not be one
+		}
+		again := &store{partition: 3, keys: backend, objects: backend}
+		if err := again.load(ctx); err != nil || !pb.Equal(again.manifest, s.manifest) {
+			t.Fatalf("read again (%v)\n%v\nwant\n%v", err, again.manifest, s.manifest)
 		}
 	})
 }
