@@ -98,6 +98,9 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkLayout(ctx, n.store, n.cfg.Partitions); err != nil {
+		return err
+	}
 	if n.tables, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "tables.db")}); err != nil {
 		return err
 	}

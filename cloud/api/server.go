@@ -55,11 +55,15 @@ func Handler(n Node, token string, log *slog.Logger) http.Handler {
 
 func admit(r *http.Request, token string) error {
 	if token != "" {
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
+		given, shown := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		switch {
+		case subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1:
+			return nil
+		case shown:
+			return errors.New("the token is not the one that this node's API asks for (api_token in its config)")
+		default:
 			return errors.New("this node's API asks for a token: send Authorization: Bearer TOKEN (leat: --api-token or LEAT_API_TOKEN)")
 		}
-		return nil
 	}
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
