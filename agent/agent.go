@@ -173,10 +173,24 @@ func (a *Agent) LinkChanged(l transport.Link) {
 	if l.Connected {
 		a.skew.Store(l.Skew.Microseconds())
 		a.skewAt.Store(true)
+		a.tellPipelines()
 		return
 	}
 	if l.Err != nil {
 		a.cfg.Log.Warn("no session with the cloud; frames wait in the outbox", "addr", l.Addr, "error", l.Err, "retry_in", l.RetryIn.Round(time.Millisecond))
+	}
+}
+
+// tellPipelines tells those that run of a new session.
+func (a *Agent) tellPipelines() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range a.running {
+		r.mu.Lock()
+		if r.pipe != nil {
+			r.pipe.reconnected.Store(true)
+		}
+		r.mu.Unlock()
 	}
 }
 

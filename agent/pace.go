@@ -17,6 +17,7 @@ type pace struct {
 	heard     time.Time // last row, or when the source last could not vouch for its silence
 	base      int64     // watermark when idling began
 	idle      bool
+	again     bool // say anew that the source is idle
 }
 
 // row notes that rows came. It tells whether that ended idleness.
@@ -30,7 +31,8 @@ func (p *pace) row(now time.Time) (wasIdle bool) {
 // that silence means silence. When the agent should say something (that it is
 // idle now, or that its watermark has passed the end of its last window), speak is
 // true and watermark is what to say: it grows with the time since the last
-// row, as if the source's clock had gone on.
+// row, as if the source's clock had gone on. A new session makes it speak again, as the
+// cloud may have counted the agent as AWAY, which only a frame ends.
 func (p *pace) silence(now time.Time, connected bool, current, lastSliceEnd int64) (watermark int64, speak bool) {
 	if !connected || p.idleAfter == 0 {
 		if !p.idle {
@@ -43,7 +45,12 @@ func (p *pace) silence(now time.Time, connected bool, current, lastSliceEnd int6
 			return current, false
 		}
 		p.idle, p.base = true, current
+		p.again = false
 		return p.extrapolate(now), true
+	}
+	if p.again {
+		p.again = false
+		return max(current, p.extrapolate(now)), true
 	}
 	w := p.extrapolate(now)
 	for _, mark := range []int64{lastSliceEnd, lastSliceEnd + p.lateness} {

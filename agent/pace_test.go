@@ -71,3 +71,19 @@ func TestFirstRowsAfterAQuietTimeLeaveAtOnce(t *testing.T) {
 		t.Errorf("sleeps %s, want 500 ms", d)
 	}
 }
+
+// An idle agent that had lost its session for a while stayed AWAY until its next row, and the cloud kept all windows since.
+func TestIdleAgentSpeaksInANewSession(t *testing.T) {
+	p := pace{idleAfter: 30 * time.Second}
+	p.row(at(100))
+	if _, speak := p.silence(at(130), true, 95e6, engine.NoWatermark); !speak {
+		t.Fatal("not idle after 30 s")
+	}
+	p.again = true
+	if w, speak := p.silence(at(500), true, 125e6, engine.NoWatermark); !speak || w != 495e6 {
+		t.Errorf("says %d, %t in a new session, want 495 s", w, speak)
+	}
+	if _, speak := p.silence(at(501), true, 495e6, engine.NoWatermark); speak {
+		t.Error("speaks twice in one session")
+	}
+}

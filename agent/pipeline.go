@@ -55,6 +55,7 @@ type pipeline struct {
 	totals  Totals // as of the last commit
 
 	cloudWatermark atomic.Int64 // as last acknowledged
+	reconnected    atomic.Bool  // a session has begun
 
 	mu   sync.Mutex
 	view Totals // guarded by mu
@@ -306,6 +307,9 @@ func (p *pipeline) process(c *source.Chunk) error {
 // quiet flushes what has waited long enough and says when the source is idle.
 func (p *pipeline) quiet(ctx context.Context) error {
 	now := p.clock()
+	if p.reconnected.Swap(false) {
+		p.pace.again = true
+	}
 	watermark, speak := p.pace.silence(now, p.source.Connected(), p.edge.Watermark(), p.edge.LastSliceEnd())
 	if speak {
 		p.edge.RaiseWatermark(watermark)
