@@ -7,6 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -122,5 +124,53 @@ func FuzzVerify(f *testing.F) {
 		}
 		_, _ = AgentID(c) // whoever issued it
 		_ = CheckTime(c, noon)
+	})
+}
+
+// FuzzParseAgent feeds rubbish to the parser of the identity file: what is taken
+// holds together.
+func FuzzParseAgent(f *testing.F) {
+	f.Add([]byte("-----BEGIN LEAT AGENT-----\ne30=\n-----END LEAT AGENT-----\n"))
+	ca, err := NewCA(noon)
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := NewKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	csr, err := NewCSR(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	cert, err := ca.IssueAgent(csr, "gw-1", noon, 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	dir := f.TempDir()
+	a := &Agent{ID: "gw-1", Epoch: 3, Addrs: []string{"a:1"}, Chain: [][]byte{cert.Raw, ca.Certificate().Raw}, Key: key, CA: ca.Certificate()}
+	if err := a.Save(dir); err != nil {
+		f.Fatal(err)
+	}
+	genuine, err := os.ReadFile(filepath.Join(dir, agentFile))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(genuine)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := parseAgent(data)
+		if err != nil {
+			return
+		}
+		leaf, err := a.Leaf()
+		if err != nil || !a.Key.PublicKey.Equal(leaf.PublicKey) {
+			t.Fatalf("an identity that does not hold together was taken: %v", err)
+		}
+		if id, err := VerifyAgentChain(a.CA, []*x509.Certificate{leaf}); err != nil || id != a.ID {
+			t.Fatalf("agent %q has the certificate of %q: %v", a.ID, id, err)
+		}
+		if _, err := a.RenewAt(); err != nil || len(a.TLS().Certificate) == 0 {
+			t.Fatalf("it cannot be used: %v", err)
+		}
 	})
 }

@@ -148,13 +148,3 @@ func FuzzIssueAgent(f *testing.F) {
 		}
 	})
 }
-
-// FuzzParseAgent feeds rubbish to the parser of the identity file.
-func FuzzParseAgent(f *testing.F) {
-	f.Add([]byte("-----BEGIN LEAT AGENT-----\ne30=\n-----END LEAT AGENT-----\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if a, err := parseAgent(data); err == nil && a.Check() != nil {
-			t.Fatal("an identity that does not hold together was taken")
-		}
-	})
-}

@@ -201,7 +201,7 @@ func (s *session) load(store source.Store, prefix string) error {
 	return store.Range(prefix+recordPrefix, func(key string, value []byte) error {
 		seq, err := strconv.ParseUint(key[len(prefix)+len(recordPrefix):], 16, 64)
 		if err != nil || len(value) < 1 || (len(value)-1)%10 != 0 {
-			return fmt.Errorf("%w (key %s): run leat-agent fsck", ErrStored, key)
+			return fmt.Errorf("%w (key %s): apply the pipeline under a new name to start over", ErrStored, key)
 		}
 		if value[0] != storedVersion {
 			return fmt.Errorf("the stored redelivery entries have version %d, this build reads %d: upgrade it", value[0], storedVersion)
