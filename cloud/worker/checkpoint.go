@@ -199,11 +199,18 @@ func (s *store) load(ctx context.Context) error {
 	if errors.Is(err, cloudlog.ErrNotFound) {
 		return nil
 	}
+	stored := new(Manifest)
+	if err == nil {
+		err = ParseEnvelope(value, stored)
+	}
+	if err == nil && stored.Partition != s.manifest.Partition {
+		err = fmt.Errorf("%w: it is of partition %d", ErrCheckpoint, stored.Partition)
+	}
 	if err != nil {
 		return fmt.Errorf("partition %d: read manifest: %w", s.partition, err)
 	}
-	s.revision = revision
-	return ParseEnvelope(value, s.manifest)
+	s.manifest, s.revision = stored, revision
+	return nil
 }
 
 // claim takes the partition: the manifest's owner epoch rises, by compare-and-set.

@@ -120,10 +120,11 @@ sinks:
 func FuzzManifest(f *testing.F) {
 	for _, m := range []*Manifest{
 		{},
+		{Partition: 3},
 		{Format: 1, Partition: 3, OwnerEpoch: 5, NextObject: 2, TrimBelow: 7, Objects: []*ObjectRef{
 			{Name: "checkpoints/0003/5-0", Offset: 7, Bytes: 400, Full: true}, {Name: "checkpoints/0003/5-1", Offset: 99, Bytes: 120},
 		}},
-		{Objects: []*ObjectRef{{}, {Name: "../x", Bytes: 1<<64 - 1}}},
+		{Partition: 3, OwnerEpoch: 1<<64 - 1, Objects: []*ObjectRef{{}, {Name: "../x", Bytes: 1<<64 - 1}}},
 	} {
 		body, err := pb.Append(nil, m)
 		if err != nil {
@@ -131,6 +132,7 @@ func FuzzManifest(f *testing.F) {
 		}
 		f.Add(body, true)
 	}
+	f.Add([]byte{2 << 3, 0}, true) // a partition that is there, and 0: was taken for none
 	f.Fuzz(func(t *testing.T, body []byte, full bool) {
 		env := append([]byte{'L', 'C', CheckpointFormat, 0, 0, 0, 0, 0}, body...)
 		binary.LittleEndian.PutUint32(env[4:], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
