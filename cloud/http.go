@@ -219,7 +219,8 @@ func (n *Node) WriteMetrics(w io.Writer) {
 	count("leat_gateway_bundles_total", g.Bundles)
 	count("leat_gateway_append_retries_total", g.Retries)
 	for p, wk := range n.workers {
-		c := wk.View().Counters
+		v := wk.View()
+		c := v.Counters
 		label := func(name string) string { return fmt.Sprintf(`leat_worker_%s{partition="%d"}`, name, p) }
 		count(label("records_total"), c.Records)
 		count(label("entries_total"), c.Entries)
@@ -231,6 +232,12 @@ func (n *Node) WriteMetrics(w io.Writer) {
 		count(label("orphans_total"), c.Orphans)
 		count(label("undecoded_total"), c.Undecoded)
 		count(label("results_total"), c.Results)
+		var tooLate, rejects int64
+		for _, p := range v.Pipelines {
+			tooLate, rejects = tooLate+p.TooLate, rejects+p.Rejects
+		}
+		count(label("too_late_total"), uint64(tooLate))
+		count(label("rejects_total"), uint64(rejects))
 	}
 	connected := n.connected()
 	s.NewGauge("leat_agents_connected", func() float64 { return float64(len(connected)) })

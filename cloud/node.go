@@ -176,7 +176,11 @@ func (n *Node) fragment(p *plan.Plan, sink engine.SinkFunc) (*engine.Cloud, erro
 	if err != nil {
 		return nil, err
 	}
-	return engine.NewCloud(p, engine.CloudConfig{Functions: functions, Sink: sink})
+	c, err := engine.NewCloud(p, engine.CloudConfig{Functions: functions, Sink: sink})
+	if err != nil {
+		return nil, errors.Join(err, functions.Close())
+	}
+	return c, nil
 }
 
 // API is the bound HTTP address.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
@@ -30,11 +31,18 @@ type Cloud struct {
 	ports   [][]int // nodes that read each port
 	windows []*cloudWindow
 	fired   int64
+	rejects int64
 }
 
 // NewCloud prepares the cloud fragment of a checked plan.
 func NewCloud(p *plan.Plan, cfg CloudConfig) (*Cloud, error) {
-	c := &Cloud{plan: p, ports: make([][]int, len(p.Ports)), env: &rowEnv{functions: cfg.Functions, reject: cfg.Reject}}
+	c := &Cloud{plan: p, ports: make([][]int, len(p.Ports))}
+	c.env = &rowEnv{functions: cfg.Functions, reject: func(topic string, payload []byte, reason string) {
+		c.rejects++
+		if cfg.Reject != nil {
+			cfg.Reject(topic, payload, reason)
+		}
+	}}
 	t, err := build(p.Cloud, nil, c.env, func(n *plan.Node, in batch.Schema) (operator, error) {
 		switch op := n.Op.(type) {
 		case *plan.Node_PortIn:
@@ -118,6 +126,17 @@ func (c *Cloud) Advance(fire, keep int64) error {
 
 // Fired is the number of window results that left, revisions included.
 func (c *Cloud) Fired() int64 { return c.fired }
+
+// Rejects is the number of rows on which an expression or a function failed.
+func (c *Cloud) Rejects() int64 { return c.rejects }
+
+// Close frees the functions, if they can be closed.
+func (c *Cloud) Close() error {
+	if f, ok := c.env.functions.(io.Closer); ok {
+		return f.Close()
+	}
+	return nil
+}
 
 // TooLate is the number of partials that came for a forgotten window.
 func (c *Cloud) TooLate() int64 {

@@ -52,7 +52,6 @@ type Counters struct {
 	Orphans    uint64 // entries of pipelines that were deleted
 	Undecoded  uint64 // entries whose payload could not be read
 	Results    uint64 // window results and rows given to sinks
-	TooLate    uint64 // partials for windows that were forgotten
 }
 
 // state is what a partition's log makes of nothing: a function of the records alone.
@@ -243,4 +242,13 @@ func (s *state) advance(p *pipeline) error {
 		return fmt.Errorf("partition %d, pipeline %s version %d: %w", s.partition, p.key.id, p.key.version, err)
 	}
 	return nil
+}
+
+// close frees what the pipelines hold.
+func (s *state) close() error {
+	var errs []error
+	for _, p := range s.order {
+		errs = append(errs, p.cloud.Close())
+	}
+	return errors.Join(errs...)
 }

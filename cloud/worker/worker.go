@@ -59,6 +59,9 @@ type Worker struct {
 	store *store
 	full  bool // the next checkpoint must be a full one
 
+	dropped int64 // rows, as told last
+	toldAt  time.Time
+
 	mu      sync.Mutex
 	shared  Shared
 	applied chan struct{} // closed and replaced when Offset rises
@@ -89,7 +92,8 @@ type PipelineView struct {
 	Name      string
 	Watermark int64 // up to which windows fired; record.NoWatermark = none yet
 	Fired     int64
-	TooLate   int64
+	TooLate   int64 // partials for windows that were forgotten
+	Rejects   int64 // rows on which an expression or a function failed
 }
 
 // New returns a worker for a partition; Run starts it.
@@ -158,11 +162,17 @@ func (w *Worker) Agents() map[string]bool {
 
 // Run takes the partition over and works until ctx ends or it cannot go on.
 // After an error it may be called again: everything is read anew.
-func (w *Worker) Run(ctx context.Context) error {
+func (w *Worker) Run(ctx context.Context) (err error) {
 	_, next, err := w.back.Log.Bounds(ctx, w.cfg.Partition)
 	if err != nil {
 		return fmt.Errorf("partition %d: %w", w.cfg.Partition, err)
 	}
+	w.state, w.dropped = newState(w.cfg.Partition, w.plans, w.frags), 0
+	defer func() {
+		if cerr := w.state.close(); err == nil {
+			err = cerr
+		}
+	}()
 	if err := w.takeOver(ctx); err != nil {
 		return err
 	}
@@ -189,7 +199,6 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // takeOver claims the partition, says so in the log and loads the checkpoint.
 func (w *Worker) takeOver(ctx context.Context) error {
-	w.state = newState(w.cfg.Partition, w.plans, w.frags)
 	w.store = &store{partition: w.cfg.Partition, keys: w.back.Keys, objects: w.back.Objects}
 	epoch, err := w.store.claim(ctx)
 	if err != nil {
@@ -356,21 +365,37 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 // publish copies what others may see.
 func (w *Worker) publish() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.shared.Epoch, w.shared.Offset, w.shared.Counters = w.state.owner, w.state.offset, w.state.count
 	close(w.applied)
 	w.applied = make(chan struct{})
 	clear(w.shared.Lanes)
 	w.shared.Pipelines = w.shared.Pipelines[:0]
+	var dropped int64
 	for _, p := range w.state.order {
+		dropped += p.cloud.TooLate() + p.cloud.Rejects()
 		for k, l := range p.lanes {
 			w.shared.Lanes[k] = LaneView{Last: l.last, Sum: l.sum, Watermark: l.watermark, Idle: l.idle, Away: l.away}
 		}
 		w.shared.Pipelines = append(w.shared.Pipelines, PipelineView{
 			ID: p.key.id, Version: p.key.version, Name: p.plan.Pipeline,
-			Watermark: p.fire, Fired: p.cloud.Fired(), TooLate: p.cloud.TooLate(),
+			Watermark: p.fire, Fired: p.cloud.Fired(), TooLate: p.cloud.TooLate(), Rejects: p.cloud.Rejects(),
 		})
 	}
+	w.mu.Unlock()
+	w.tellDropped(dropped)
+}
+
+// tellEvery bounds how often drops are logged.
+const tellEvery = time.Minute
+
+// tellDropped logs that rows were dropped, now and then.
+func (w *Worker) tellDropped(dropped int64) {
+	if dropped <= w.dropped || time.Since(w.toldAt) < tellEvery {
+		return
+	}
+	w.cfg.Log.Warn("rows were dropped: they came for windows that are forgotten, or an expression or function failed on them; see the counters",
+		"partition", w.cfg.Partition, "rows", dropped-w.dropped)
+	w.dropped, w.toldAt = dropped, time.Now()
 }
 
 func sortAgents(a []*AgentEpoch) {

@@ -505,3 +505,24 @@ func TestCheckpointsThatNothingNamesAreDeleted(t *testing.T) {
 		t.Errorf("%q are left (%v), want the checkpoint and the other partition's", names, err)
 	}
 }
+
+// Rows on which an expression fails after a window vanished without a trace.
+func TestRowsThatFailInTheCloudAreCounted(t *testing.T) {
+	r := newRig(t)
+	p, err := compile.Compile([]byte(strings.Replace(file, "sinks:", "  - where: 1 / (n - 1) > 0\nsinks:", 1)),
+		compile.Options{File: "t.yaml", PipelineID: "climate-1", Version: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.plan = p
+	w, stop := r.start(time.Hour)
+	r.append(r.entry("a", row{"x", 1, 1}, row{"y", 1, 1}, row{"y", 2, 1}, row{"z", 12, 1}))
+	r.caughtUp(w)
+	r.expect("y@0 n=2 sum=2")
+	if v := w.View().Pipelines; len(v) != 1 || v[0].Rejects != 1 {
+		t.Errorf("%+v, want one rejected row", v)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
