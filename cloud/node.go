@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,6 +47,7 @@ type Node struct {
 	api      net.Listener
 	agents   net.PacketConn // the server's
 	started  time.Time
+	aside    atomic.Int64 // bytes of frames set aside
 
 	mu       sync.Mutex
 	sessions map[string]*session // by agent id; guarded by mu

@@ -183,8 +183,16 @@ func (n *Node) sendPlans(ctx context.Context, se *session) error {
 	return nil
 }
 
+// maxAsideBytes bounds what is set aside between two starts of the node: objects
+// share their room with checkpoints.
+const maxAsideBytes = 256 << 20
+
 // setAside keeps the bytes of a frame that cannot be decoded.
 func (n *Node) setAside(ctx context.Context, agent string, h wire.Header, frame []byte, reason string) error {
+	if n.aside.Add(int64(len(frame))) > maxAsideBytes {
+		n.cfg.Log.Error("frame not kept: too many were set aside since the start", "agent", agent, "pipeline", h.Pipeline, "version", h.Version, "frame", h.From, "reason", reason)
+		return nil
+	}
 	name := fmt.Sprintf("aside/%s/%d/%s/%d/%d/%d", agent, h.Epoch, h.Pipeline, h.Version, h.Lane, h.From)
 	n.cfg.Log.Error("frame kept", "object", name, "reason", reason, "head", hex.EncodeToString(frame[:min(16, len(frame))]))
 	return n.store.PutObject(ctx, name, frame)
