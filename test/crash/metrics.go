@@ -85,8 +85,11 @@ func (s *scraper) scrape(ctx context.Context) (_ metrics, err error) {
 	if cerr := resp.Body.Close(); err == nil {
 		err = cerr
 	}
-	if err != nil || s.daemon.life() != life {
-		return nil, fmt.Errorf("read %s: the process changed (%v)", s.url, err)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.url, err)
+	}
+	if s.daemon.life() != life {
+		return nil, fmt.Errorf("read %s: the process was started anew meanwhile", s.url)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
