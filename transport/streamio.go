@@ -33,16 +33,25 @@ const (
 	firstRead = 64 << 10
 )
 
+// stream is what streamIO asks of a stream; *quic.Stream is one.
+type stream interface {
+	io.ReadWriteCloser
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+	CancelRead(code quic.StreamErrorCode)
+	CancelWrite(code quic.StreamErrorCode)
+}
+
 // streamIO reads and writes whole messages on a stream. One goroutine reads
 // and one writes.
 type streamIO struct {
-	st   *quic.Stream
+	st   stream
 	r    *bufio.Reader
 	pace pace
 	out  []byte // scratch of the writer
 }
 
-func newStreamIO(st *quic.Stream, p pace) *streamIO {
+func newStreamIO(st stream, p pace) *streamIO {
 	return &streamIO{st: st, r: bufio.NewReaderSize(st, readBuffer), pace: p}
 }
 
