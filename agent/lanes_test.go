@@ -130,3 +130,31 @@ func TestLaneThatWasHalfDroppedIsDropped(t *testing.T) {
 		}
 	}
 }
+
+// One plan that needs a newer agent kept all others from being taken over.
+func TestUnreadablePlanHoldsUpNoOther(t *testing.T) {
+	a, p := laneAgent(t)
+	data, err := plan.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := testPlan(t)
+	running.PipelineId = "running"
+	old := map[string]*plan.Plan{"running": running}
+	next := a.readSet(old, &wire.Plans{Plans: [][]byte{[]byte("of the future"), data}})
+	if next[p.PipelineId] == nil || next["running"] != running || len(next) != 2 {
+		t.Errorf("got %v, want the new one and the one that runs", next)
+	}
+	if next = a.readSet(old, &wire.Plans{Plans: [][]byte{data}}); len(next) != 1 {
+		t.Errorf("got %v, want the new one alone", next)
+	}
+	if err := a.keepPlans(old, next); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := a.keptPlans(); err != nil || len(kept) != 1 || kept[p.PipelineId] == nil {
+		t.Errorf("kept %v, %v", kept, err)
+	}
+	if v, err := a.store.Get(oldPrefix + laneOf(running)); v == nil || err != nil {
+		t.Errorf("the plan of the lane that ended is not kept: %v", err)
+	}
+}

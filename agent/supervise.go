@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,13 +44,9 @@ func (a *Agent) supervise(ctx context.Context) error {
 		if set == nil {
 			continue
 		}
-		next, err := a.readSet(set)
-		if err != nil {
-			a.cfg.Log.Error("the cloud's plans were not taken over", "error", err)
-			continue
-		}
+		next := a.readSet(plans, set)
 		a.stop(next)
-		if err := a.keepPlans(plans, next, set); err != nil {
+		if err := a.keepPlans(plans, next); err != nil {
 			return err
 		}
 		plans = next
@@ -74,18 +69,26 @@ func (a *Agent) nextSet(ctx context.Context, tick <-chan time.Time) (*wire.Plans
 	}
 }
 
-// readSet reads a set of plans. A plan that this build cannot read is left out
-// and reported; what ran of that pipeline stops.
-func (a *Agent) readSet(set *wire.Plans) (map[string]*plan.Plan, error) {
+// readSet reads a set of plans. One that this build cannot read is reported and
+// holds up no other; as it does not say whose it is, nothing that runs is taken for deleted then.
+func (a *Agent) readSet(old map[string]*plan.Plan, set *wire.Plans) map[string]*plan.Plan {
 	out := map[string]*plan.Plan{}
+	whole := true
 	for _, b := range set.Plans {
 		p, err := plan.Unmarshal(b)
 		if err != nil {
-			return nil, err
+			whole = false
+			a.cfg.Log.Error("a plan from the cloud cannot be read; upgrade the agent", "error", err)
+			continue
 		}
 		out[p.PipelineId] = p
 	}
-	return out, nil
+	for id, p := range old {
+		if !whole && out[id] == nil {
+			out[id] = p
+		}
+	}
+	return out
 }
 
 func (a *Agent) keptPlans() (map[string]*plan.Plan, error) {
@@ -104,14 +107,17 @@ func (a *Agent) keptPlans() (map[string]*plan.Plan, error) {
 
 // keepPlans writes a new set to disk. The plan of a lane that the new set no
 // longer writes is kept until the lane is drained.
-func (a *Agent) keepPlans(old, next map[string]*plan.Plan, set *wire.Plans) error {
+func (a *Agent) keepPlans(old, next map[string]*plan.Plan) error {
 	b := &checkpoint.Batch{}
-	for _, data := range set.Plans {
-		p, err := plan.Unmarshal(data)
-		if err != nil {
+	put := func(key string, p *plan.Plan) error {
+		data, err := plan.Marshal(p)
+		b.Puts = append(b.Puts, checkpoint.Entry{Key: key, Value: data})
+		return err
+	}
+	for id, p := range next {
+		if err := put(planPrefix+id, p); err != nil {
 			return err
 		}
-		b.Puts = append(b.Puts, checkpoint.Entry{Key: planPrefix + p.PipelineId, Value: data})
 	}
 	for id, p := range old {
 		if next[id] == nil {
@@ -119,11 +125,9 @@ func (a *Agent) keepPlans(old, next map[string]*plan.Plan, set *wire.Plans) erro
 		} else if laneOf(p) == laneOf(next[id]) {
 			continue
 		}
-		data, err := plan.Marshal(p)
-		if err != nil {
+		if err := put(oldPrefix+laneOf(p), p); err != nil {
 			return err
 		}
-		b.Puts = append(b.Puts, checkpoint.Entry{Key: oldPrefix + laneOf(p), Value: data})
 	}
 	if len(b.Puts) == 0 {
 		return nil
@@ -261,15 +265,4 @@ func (a *Agent) stopFeeds() {
 		stop()
 		delete(a.feeds, name)
 	}
-}
-
-// parseStreamName is the inverse of streamName.
-func parseStreamName(name string) (id string, version uint64, ok bool) {
-	id, rest, ok := strings.Cut(name, "/")
-	if !ok {
-		return "", 0, false
-	}
-	var lane uint32
-	n, err := fmt.Sscanf(rest, "%d/%d", &version, &lane)
-	return id, version, err == nil && n == 2
 }
