@@ -103,6 +103,9 @@ type rejectPrinter struct {
 }
 
 func (p *rejectPrinter) reject(topic string, payload []byte, reason string) {
+	if topic == "-" {
+		topic = "standard input"
+	}
 	if p.n++; p.n <= shownRejects {
 		fmt.Fprintf(p.w, "rejected: %s: %s: %.100q\n", topic, reason, payload)
 	}

@@ -3,10 +3,12 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -96,7 +98,28 @@ done
 func Root() string { return os.Getenv(rootVariable) }
 
 // Bin is the directory of leat, leat-agent and leat-cloud.
-func Bin() string { return os.Getenv(binVariable) }
+func Bin() string {
+	seeSources()
+	return os.Getenv(binVariable)
+}
+
+// seeSources looks at the sources of the programs, so that `go test` knows that its
+// cached result depends on them.
+var seeSources = sync.OnceFunc(func() {
+	err := filepath.WalkDir(Root(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() && filepath.Ext(path) != ".go" {
+			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+		_, err = os.Stat(path)
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		panic("BUG: " + err.Error())
+	}
+})
 
 // OwnNetwork tells whether the tests have a network where no port is taken.
 func OwnNetwork() bool { return os.Getenv(ownVariable) != "" }
