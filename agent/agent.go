@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 
 // identity loads the agent's identity, or joins with the token.
 func (a *Agent) identity(ctx context.Context) (*identity.Agent, error) {
-	dir := filepath.Join(a.cfg.DataDir, "identity")
+	dir := a.identityDir()
 	id, err := identity.LoadAgent(dir)
 	if err == nil {
 		return id, nil
@@ -125,6 +125,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		w.Go(func() error { return a.client.Run(ctx) })
 		w.Go(func() error { return a.supervise(ctx) })
 		w.Go(func() error { return a.report(ctx) })
+		w.Go(func() error { return a.keepCertificate(ctx) })
 		if a.cfg.MetricsListen != "" {
 			w.Go(func() error { return a.serveMetrics(ctx) })
 		}
