@@ -77,6 +77,9 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if a.id, err = a.identity(ctx); err != nil {
 		return nil, err
 	}
+	if err := a.checkOwner(); err != nil {
+		return nil, err
+	}
 	if a.host, err = wasm.NewHost(ctx, cfg.Functions); err != nil {
 		return nil, err
 	}

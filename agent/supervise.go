@@ -26,6 +26,9 @@ func (a *Agent) supervise(ctx context.Context) error {
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if err := a.keepOwner(); err != nil {
+		return err
+	}
 	plans, err := a.keptPlans()
 	if err != nil {
 		return err

@@ -64,6 +64,9 @@ func applyCommand(r *remoteFlags) *cobra.Command {
 				if _, err := fmt.Fprintf(c.OutOrStdout(), "pipeline %s %s, version %d\n", a.Pipeline.Name, what, a.Pipeline.Version); err != nil {
 					return err
 				}
+				if p := a.Pipeline; a.Changed && p.Version > 1 && p.StateVersion == p.Version {
+					fmt.Fprintf(c.ErrOrStderr(), "leat: version %d starts with new state: windows that are open now end with the rows they have, and rows that still come for them are not in the tables\n", p.Version)
+				}
 			}
 			return nil
 		}),
