@@ -53,7 +53,8 @@ func FuzzStreamIO(f *testing.F) {
 		s := newStreamIO(&byteStream{text, 1 + int(step)}, clientPace)
 		lim := wire.Limits{MaxPayloadBytes: most}
 		for ; ; frames >>= 1 {
-			rest, ok := text, false
+			var rest []byte
+			var ok bool
 			if frames&1 == 1 {
 				rest, ok = readFrame(t, s, text, lim)
 			} else {
