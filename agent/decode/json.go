@@ -2,6 +2,8 @@ package decode
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"math"
 
 	"github.com/leatio/leat/agent/source"
 	"github.com/leatio/leat/engine/batch"
@@ -32,9 +34,34 @@ const (
 
 // member is a key that was met, or that a column waits for.
 type member struct {
-	token string // `"key":`, as it stands in compact JSON; empty when it cannot be predicted
 	kind  kind
 	col   *column // nil for kindSkip
+	token string  // `"key":`, as it stands in compact JSON; empty when it cannot be predicted
+
+	// For a comparison by words of a token of up to 16 bytes.
+	reach int    // bytes that have to be there for it; for other tokens more than there ever are
+	head  uint64 // first eight bytes, or fewer and zeros
+	mask  uint64 // which of the eight count
+	tail  uint64 // last eight bytes of more than eight, else 0
+}
+
+func newMember(key string, k kind, col *column) *member {
+	m := &member{kind: k, col: col, token: token(key), reach: math.MaxInt}
+	if n := len(m.token); n > 0 && n <= 16 {
+		var padded [8]byte
+		copy(padded[:], m.token)
+		m.reach, m.head = max(n, 8), binary.LittleEndian.Uint64(padded[:])
+		m.mask = math.MaxUint64 >> (64 - 8*min(n, 8))
+		if n > 8 {
+			m.tail = binary.LittleEndian.Uint64([]byte(m.token[n-8:]))
+		}
+	}
+	return m
+}
+
+// stands tells whether the token stands at p[i].
+func (m *member) stands(p []byte, i int) bool {
+	return len(p)-i > len(m.token) && string(p[i:i+len(m.token)]) == m.token
 }
 
 // jsonState is what the scanner keeps from row to row.
@@ -48,7 +75,7 @@ func (s *jsonState) init(cols []column) {
 	s.byKey = make(map[string]*member)
 	for i := range cols {
 		if c := &cols[i]; c.hidden == plan.Hidden_HIDDEN_NONE {
-			s.byKey[c.name] = &member{token: token(c.name), kind: kindOf(c), col: c}
+			s.byKey[c.name] = newMember(c.name, kindOf(c), c)
 		}
 	}
 }
@@ -83,12 +110,12 @@ func kindOf(c *column) kind {
 
 // stranger gives the member of a key that no column wants.
 func (s *jsonState) stranger(key []byte) *member {
-	m := &member{}
-	if s.strangers < maxStrangers && len(key) <= maxKeyBytes {
-		s.strangers++
-		m.token = token(string(key))
-		s.byKey[string(key)] = m
+	if s.strangers >= maxStrangers || len(key) > maxKeyBytes {
+		return &member{}
 	}
+	s.strangers++
+	m := newMember(string(key), kindSkip, nil)
+	s.byKey[string(key)] = m
 	return m
 }
 
@@ -178,7 +205,8 @@ func (d *Decoder) scanObject(p []byte, i, depth int) int {
 		if k < len(order) {
 			m = order[k]
 		}
-		if m != nil && len(p)-i > len(m.token) && string(p[i:i+len(m.token)]) == m.token {
+		if m != nil && len(p)-i >= m.reach && binary.LittleEndian.Uint64(p[i:])&m.mask == m.head &&
+			(m.tail == 0 || binary.LittleEndian.Uint64(p[i+len(m.token)-8:]) == m.tail) || m != nil && m.stands(p, i) {
 			i += len(m.token)
 		} else if m, i = d.scanKey(p, i, k); i < 0 {
 			return -1

@@ -76,21 +76,32 @@ func plainUTF8(p []byte, start, i int) int {
 // bounds the number of digits.
 func scanDigits(p []byte, i int, v uint64) (uint64, int) {
 	for i+8 <= len(p) {
-		w := binary.LittleEndian.Uint64(p[i:])
-		if (w & (w + 0x06*ones) & (0xF0 * ones)) != 0x30*ones {
-			break
+		w := binary.LittleEndian.Uint64(p[i:]) ^ '0'*ones
+		other := (w + (0x80-10)*ones | w) & highs // as with specials, the lowest bit is exact
+		if other != 0 {
+			k := bits.TrailingZeros64(other) >> 3
+			if k == 0 {
+				return v, i
+			}
+			return v*tens[k] + eightDigits(w<<(64-8*k)), i + k
 		}
-		// Eight digits at once: pairs, then fours, then all.
-		w = (w & (0x0F * ones)) * 2561 >> 8
-		w = (w & 0x00FF00FF00FF00FF) * 6553601 >> 16
-		w = (w & 0x0000FFFF0000FFFF) * 42949672960001 >> 32
-		v = v*100000000 + w
+		v = v*100000000 + eightDigits(w)
 		i += 8
 	}
 	for ; i < len(p) && p[i]-'0' <= 9; i++ {
 		v = 10*v + uint64(p[i]-'0')
 	}
 	return v, i
+}
+
+var tens = [8]uint64{1, 10, 100, 1000, 10000, 100000, 1000000, 10000000}
+
+// eightDigits gives the number whose digits are the bytes of w, the first one lowest:
+// pairs, then fours, then all.
+func eightDigits(w uint64) uint64 {
+	w = w * 2561 >> 8
+	w = (w & 0x00FF00FF00FF00FF) * 6553601 >> 16
+	return (w & 0x0000FFFF0000FFFF) * 42949672960001 >> 32
 }
 
 // scanDouble reads a number. Up to 19 digits without an exponent, whose digits
@@ -103,17 +114,24 @@ func scanDouble(p []byte, i int, out *float64) int {
 		neg = true
 		i++
 	}
-	first := i
-	v, i := scanDigits(p, i, 0)
+	first, v := i, uint64(0)
+	for ; i < len(p) && p[i]-'0' <= 9; i++ { // mostly few
+		v = 10*v + uint64(p[i]-'0')
+	}
 	digits, fraction := i-first, 0
 	if digits == 0 || digits > 1 && p[first] == '0' {
 		return -1
 	}
 	if i < len(p) && p[i] == '.' {
+		i++
 		point := i
-		v, i = scanDigits(p, i+1, v)
-		fraction = i - point - 1
-		if fraction == 0 {
+		for ; i < len(p) && i < point+3 && p[i]-'0' <= 9; i++ {
+			v = 10*v + uint64(p[i]-'0')
+		}
+		if i == point+3 {
+			v, i = scanDigits(p, i, v)
+		}
+		if fraction = i - point; fraction == 0 {
 			return -1
 		}
 	}

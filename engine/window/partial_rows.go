@@ -2,23 +2,23 @@ package window
 
 import "github.com/leatio/leat/engine/batch"
 
-// assign gives the slot of each row that counts and is not late. rows is nil
-// when these are all rows of b.
+// assign gives the slot of each row that counts and is not late, and these
+// rows; nil = all rows of b.
 func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint32) {
 	p.slots = p.slots[:0]
-	done, next := 0, 0 // rows that have a slot; rows looked at
+	done, next := 0, 0 // counting rows that have a slot; those looked at
 	if p.str >= 0 {
 		p.useDict(b.Cols[p.str].Dict)
-		if b.Sel == nil && b.Cols[p.time].Valid == nil && b.Cols[p.str].Valid == nil {
-			if done, next = p.assignStrings(b, watermarks); done == b.N {
-				return p.slots, nil
+		if b.Cols[p.time].Valid == nil && b.Cols[p.str].Valid == nil {
+			if done, next = p.assignStrings(b, watermarks); done == b.Len() {
+				return p.slots, b.Sel
 			}
 		}
 	}
 	// From here on row by row, with a list of those that stay.
 	slots, rows = p.slots, p.rows[:0]
-	for r := range done {
-		rows = append(rows, uint32(r))
+	for k := range done {
+		rows = append(rows, uint32(rowOf(b, k)))
 	}
 	for k := next; k < b.Len(); k++ {
 		r := rowOf(b, k)
@@ -35,27 +35,30 @@ func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint
 	return slots, rows
 }
 
-// assignStrings is assign for rows by one string key, without nulls and
-// selection. It stops after the first row that is dropped; done rows have a
-// slot and next is the row to go on with.
+// assignStrings is assign for rows by one string key, without nulls. It stops after the first row that is dropped; done rows have a
+// slot and next is the row to go on with, counted as b.Len does.
 func (p *Partial) assignStrings(b *batch.Batch, watermarks []int64) (done, next int) {
-	n := b.N
+	n, sel := b.Len(), b.Sel
 	if cap(p.slots) < n {
 		p.slots = make([]uint32, n)
 	}
 	slots := p.slots[:n]
-	times, codes := b.Cols[p.time].Ints[:n], b.Cols[p.str].Codes[:n]
+	times, codes := b.Cols[p.time].Ints[:b.N], b.Cols[p.str].Codes[:b.N]
 	groups := p.codes.group
 	s := p.cur
 	if s == nil {
 		s = &p.none
 	}
 	start, size, lateFrom, dense := s.start, uint64(s.end-s.start), s.lateFrom, s.index.dense
-	for i, t := range times {
-		if uint64(t-start) >= size || watermarks != nil && watermarks[i] >= lateFrom {
+	for k := range slots {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if uint64(times[i]-start) >= size || watermarks != nil && watermarks[i] >= lateFrom {
 			if s = p.rowSlice(b, i, watermarks); s == nil {
-				p.slots = slots[:i]
-				return i, i + 1
+				p.slots = slots[:k]
+				return k, k + 1
 			}
 			start, size, lateFrom, dense = s.start, uint64(s.end-s.start), s.lateFrom, s.index.dense
 		}
@@ -66,10 +69,10 @@ func (p *Partial) assignStrings(b *batch.Batch, watermarks []int64) (done, next 
 		}
 		group := groups[code] - 1
 		if int(group) < len(dense) && dense[group] != 0 {
-			slots[i] = dense[group] - 1
+			slots[k] = dense[group] - 1
 			continue
 		}
-		slots[i] = p.slotOf(s, group)
+		slots[k] = p.slotOf(s, group)
 		dense = s.index.dense
 	}
 	p.slots = slots
