@@ -35,6 +35,9 @@ const (
 
 // cut appends the ends of the complete records of data. last says that no more will come.
 func (c *cutter) cut(data []byte, ends []uint32, last bool) ([]uint32, verdict) {
+	if !c.csv {
+		ends = c.cutLines(data, ends)
+	}
 	quote := -1 // the first quote at or behind start; -1 = not looked for yet
 	for {
 		if c.csv && quote < c.start {
@@ -71,6 +74,24 @@ func (c *cutter) cut(data []byte, ends []uint32, last bool) ([]uint32, verdict) 
 		ends = append(ends, uint32(end))
 		c.restart(end)
 	}
+}
+
+// cutLines appends the ends of the lines of data that are within the limit.
+func (c *cutter) cutLines(data []byte, ends []uint32) []uint32 {
+	start, pos := c.start, c.pos
+	for {
+		k := bytes.IndexByte(data[pos:], '\n')
+		if k < 0 || pos+k-start > c.most {
+			break
+		}
+		start = pos + k + 1
+		pos = start
+		ends = append(ends, uint32(start))
+	}
+	if start > c.start {
+		c.restart(start)
+	}
+	return ends
 }
 
 // lineBefore tells whether the record ends before the quote.
