@@ -34,3 +34,5 @@ func TestMemoryInPages(t *testing.T) {
 		}
 	}
 }
+
+func TestReference(t *testing.T) { configtest.Page(t, "../../docs/reference/config.md", new(file)) }

@@ -24,3 +24,5 @@ func TestSample(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", full, want)
 	}
 }
+
+func TestReference(t *testing.T) { configtest.Page(t, "../../docs/reference/config.md", new(file)) }

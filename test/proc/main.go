@@ -42,10 +42,15 @@ func prepare() (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bin)) }()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./cmd/...")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("build: %w\n%s", err, out)
+	for _, args := range [][]string{ // as `make build` does, but for the place
+		{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./cmd/leat", "./cmd/leat-cloud"},
+		{"make", "-s", "agent", "OUT=" + filepath.Join(bin, "leat-agent")},
+	} {
+		build := exec.Command(args[0], args[1:]...)
+		build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return 1, fmt.Errorf("build: %w\n%s", err, out)
+		}
 	}
 	args, own := os.Args, ""
 	if isolated := isolate(os.Args); isolated != nil {

@@ -3,6 +3,7 @@ package quickstart
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,32 +16,43 @@ func TestMain(m *testing.M) { proc.Main(m) }
 type block struct {
 	language string
 	text     string
+	file     string // the page says to write the text into it; else empty
 }
 
-// section gives the fenced blocks of a page's section, in order.
+// writeTo is how a page names the file before the block that it holds.
+var writeTo = regexp.MustCompile("[Ww]rite `([^`]+)`:\\s*$")
+
+// section gives the fenced blocks of a page's section, or of the whole page where title is empty, in order.
 func section(t *testing.T, page, title string) []block {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(proc.Root(), page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(text), "\n## "+title+"\n")
-	if !ok {
-		t.Fatalf("%s has no section %q", page, title)
+	rest := string(text)
+	if title != "" {
+		_, after, ok := strings.Cut(rest, "\n## "+title+"\n")
+		if !ok {
+			t.Fatalf("%s has no section %q", page, title)
+		}
+		rest, _, _ = strings.Cut(after, "\n## ")
 	}
-	rest, _, _ = strings.Cut(rest, "\n## ")
 	var out []block
 	for {
-		_, fenced, ok := strings.Cut(rest, "\n```")
+		before, fenced, ok := strings.Cut(rest, "\n```")
 		if !ok {
 			return out
 		}
 		language, body, _ := strings.Cut(fenced, "\n")
 		body, rest, ok = strings.Cut(body, "\n```\n")
 		if !ok {
-			t.Fatalf("%s: a block of section %q has no end", page, title)
+			t.Fatalf("%s: a block has no end", page)
 		}
-		out = append(out, block{language, body + "\n"})
+		b := block{language: language, text: body + "\n"}
+		if m := writeTo.FindStringSubmatch(before); m != nil {
+			b.file = m[1]
+		}
+		out = append(out, b)
 	}
 }
 

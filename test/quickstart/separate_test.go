@@ -56,26 +56,30 @@ func (y *typist) until(text, shown string) {
 	})
 }
 
-// startBroker starts mosquitto as Debian's service does, unless it runs already.
-func startBroker(t *testing.T) {
-	t.Helper()
-	reachable := func() (bool, string) {
-		c, err := net.Dial("tcp", "127.0.0.1:1883")
+// reachable tells whether something listens.
+func reachable(addr string) func() (bool, string) {
+	return func() (bool, string) {
+		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			return false, err.Error()
 		}
 		return c.Close() == nil, ""
 	}
-	if ok, _ := reachable(); ok {
+}
+
+// startBroker starts mosquitto as Debian's service does, unless it runs already.
+func startBroker(t *testing.T) {
+	t.Helper()
+	if ok, _ := reachable("127.0.0.1:1883")(); ok {
 		return
 	}
 	cmd := exec.Command("mosquitto", "-c", "/etc/mosquitto/mosquitto.conf")
-	cmd.Env = proc.Environ(t.TempDir())
 	if cmd.Err != nil { // Debian keeps it where only root looks
 		cmd = exec.Command("/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf")
 	}
+	cmd.Env = proc.Environ(t.TempDir())
 	proc.Start(t, "mosquitto", cmd)
-	proc.Wait(t, patience, "broker on port 1883", reachable)
+	proc.Wait(t, patience, "broker on port 1883", reachable("127.0.0.1:1883"))
 }
 
 func TestSeparateProcesses(t *testing.T) {

@@ -54,12 +54,28 @@ func missing(t reflect.Type, doc map[string]any, prefix string) []string {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("mapstructure"), ",")
 		v, ok := doc[name]
-		if !ok {
-			out = append(out, prefix+name)
-		} else if f.Type.Kind() == reflect.Struct {
+		if f.Type.Kind() == reflect.Struct {
 			below, _ := v.(map[string]any)
 			out = append(out, missing(f.Type, below, prefix+name+".")...)
+		} else if !ok {
+			out = append(out, prefix+name)
 		}
 	}
 	return out
+}
+
+// Page checks that each key of a config, a pointer to its struct, stands in the
+// reference page with its variable.
+func Page(t *testing.T, page string, cfg any) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range missing(reflect.TypeOf(cfg).Elem(), map[string]any{}, "") {
+		row := "| `" + key + "` | `LEAT_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) + "` | "
+		if !strings.Contains(string(text), row) {
+			t.Errorf("%s has no row that begins with %s", page, row)
+		}
+	}
 }
