@@ -44,7 +44,7 @@ func (m *module) readBody(b *body, r *reader, typ uint32) {
 	groups := count(r, MaxLocals, "groups of locals")
 	for range groups {
 		n := r.u32()
-		r.u8()
+		r.checkValueType(r.u8())
 		locals += uint64(n)
 		if r.err != nil {
 			return
@@ -65,7 +65,7 @@ func (m *module) readBody(b *body, r *reader, typ uint32) {
 }
 
 func (b *body) open(r *reader, loop bool) {
-	r.skipLEB(5) // block type
+	r.blockType()
 	b.kinds = append(b.kinds, loop)
 	b.blocks++
 	if loop {
@@ -109,7 +109,7 @@ func (b *body) instruction(r *reader) {
 		}
 		r.u32()
 	case op == 0x1c: // select with types
-		r.bytes(count(r, MaxParams, "types in a select"))
+		r.valueTypes(count(r, MaxParams, "types in a select"))
 	case op == 0xfc:
 		bulk(r)
 	case op == 0xfd:
@@ -131,8 +131,10 @@ func plain(r *reader, op byte) {
 		r.u32()
 	case op >= 0x28 && op <= 0x3e: // loads and stores
 		memarg(r)
-	case op == 0x3f, op == 0x40, op == 0xd0:
+	case op == 0x3f, op == 0x40:
 		r.u8()
+	case op == 0xd0: // ref.null
+		r.checkReference(r.u8())
 	case op == 0x41:
 		r.skipLEB(5)
 	case op == 0x42:

@@ -10,6 +10,8 @@
 //	                       5 memory     one, below the limit
 //	                       7 export     the ABI's, each with its signature
 //	                      10 code       per body: size, locals, nesting, blocks, br_table
+//	                       9 element    walked: each vector as long as it says
+//	                      11 data       likewise
 //	                       0 custom     left out of what the engine sees
 //
 // The scan is linear in the module's size, allocates at most a small multiple of it,

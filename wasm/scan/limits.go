@@ -20,7 +20,8 @@ const (
 	MaxParams          = 1_000
 	MaxGlobals         = 10_000
 	MaxExports         = 10_000
-	MaxSegments        = 50_000 // element or data segments
+	MaxSegments        = 50_000  // element or data segments
+	MaxElements        = 100_000 // of all element segments
 	MaxTables          = 16
 )
 

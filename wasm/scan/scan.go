@@ -106,7 +106,7 @@ func (m *module) readSections(r *reader) error {
 		if s.err != nil {
 			return faultf("the %s section at byte %d %v", sectionNames[id], start, s.err)
 		}
-		if s.at != len(body) && id != secCustom && id != secElement && id != secData && id != secGlobal {
+		if s.at != len(body) && id != secCustom {
 			return faultf("the %s section at byte %d has %d bytes too many", sectionNames[id], start, len(body)-s.at)
 		}
 	}
@@ -132,11 +132,11 @@ func (m *module) readSection(id byte, s *reader, raw []byte) {
 	case secExport:
 		m.readExports(s)
 	case secGlobal:
-		count(s, MaxGlobals, "globals")
+		m.readGlobals(s)
 	case secElement:
-		count(s, MaxSegments, "element segments")
+		m.readElements(s)
 	case secData:
-		count(s, MaxSegments, "data segments")
+		m.readData(s)
 	case secStart, secDataCount:
 		s.u32()
 		m.hasStart = m.hasStart || id == secStart
@@ -168,8 +168,8 @@ func (m *module) readTypes(s *reader) {
 		if form := s.u8(); form != 0x60 && s.err == nil {
 			s.fail(fmt.Errorf("has a type of form 0x%02x; only function types (0x60) are part of WebAssembly 2.0", form))
 		}
-		params := s.bytes(count(s, MaxParams, "parameters in a type"))
-		results := s.bytes(count(s, MaxParams, "results in a type"))
+		params := s.valueTypes(count(s, MaxParams, "parameters in a type"))
+		results := s.valueTypes(count(s, MaxParams, "results in a type"))
 		m.types = append(m.types, Signature{string(params), string(results)})
 	}
 }
@@ -233,7 +233,9 @@ func (m *module) readTables(out []byte, s *reader) []byte {
 	n := count(s, MaxTables, "tables")
 	body = appendU32(body, n)
 	for range n {
-		elem, lim := s.u8(), s.limits()
+		elem := s.u8()
+		s.checkReference(elem)
+		lim := s.limits()
 		if s.err != nil {
 			return out
 		}

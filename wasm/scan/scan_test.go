@@ -109,6 +109,16 @@ func TestOtherFaults(t *testing.T) {
 		{"shared memory", asm.Cat(asm.Header(), asm.Section(5, []byte{1, 3, 1, 1})), "shared or 64-bit memory is not part"},
 		{"maximum below minimum", asm.Cat(asm.Header(), asm.Section(5, []byte{1, 1, 5, 1})), "its memory has a maximum below its minimum"},
 		{"optional export", (&asm.Module{Pages: 1, Funcs: []asm.Func{{Export: "f"}, {Export: "g"}}}).Bytes(), "its export g has the signature () -> (); (i32) -> i64 was expected"},
+		{"2^32-1 elements", asm.Cat(asm.Header(), asm.Section(9, []byte{1, 3, 0}, asm.U(1<<32-1))), "has 4294967295 elements"},
+		{"elements that are not there", asm.Cat(asm.Header(), asm.Section(9, []byte{1, 1, 0}, asm.U(99_999), []byte{0})), "the element section at byte 8 ends too early"},
+		{"elements in all", asm.Cat(asm.Header(), asm.Section(9, []byte{2, 1, 0}, asm.U(60_000), make([]byte, 60_000), []byte{1, 0}, asm.U(60_000), make([]byte, 60_000))), "has 60000 elements, or more than that in all"},
+		{"2^32-1 bytes of data", asm.Cat(asm.Header(), asm.Section(11, []byte{1, 1}, asm.U(1<<32-1))), "the data section at byte 8 ends too early"},
+		{"data of unknown kind", asm.Cat(asm.Header(), asm.Section(11, []byte{1, 3})), "has a data segment of kind 3"},
+		{"type of two bytes", asm.Cat(asm.Header(), asm.Section(1, []byte{1, 0x60, 2, 0x63, 0x70, 0})), "has the type 0x63"},
+		{"table of two bytes", asm.Cat(asm.Header(), asm.Section(4, []byte{1, 0x64, 1, 1, 1})), "has the type 0x64"},
+		{"local of two bytes", raw([]byte{1, 1, 0x63, 0x70, 0x0b}), "has the type 0x63"},
+		{"block of two bytes", with([]byte{0x02, 0x63, 0x70, 0x0b}).Bytes(), "has the type 0x63"},
+		{"null of two bytes", with([]byte{0xd0, 0x80, 0, 0x1a}).Bytes(), "has the type 0x80"},
 		{"bodies", asm.Cat(asm.Header(), asm.Section(10, []byte{1, 2, 0, 0x0b})), "has 1 bodies for 0 functions"},
 		{"no end", raw([]byte{0, 0x01}), "is wrong in function 0 at its byte 2: it ends too early"},
 		{"code after the end", raw([]byte{0, 0x0b, 0x01}), "it goes on after its end"},
@@ -184,6 +194,7 @@ func FuzzScan(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(c)
+	f.Add([]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01`\x00\x00\x03\x02\x01\x00\x05\x03\x01\x00\x01\a\x0e\x02\x01f\x00\x00\x06memory\x02\x00\t\t\x01\x03\x00\xbf\xd0\xd0\xd0\v\v")) // 3e9 elements
 	ctx := context.Background()
 	engine := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithMemoryLimitPages(1024))
 	f.Fuzz(func(t *testing.T, module []byte) {
