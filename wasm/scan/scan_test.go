@@ -118,6 +118,8 @@ func TestOtherFaults(t *testing.T) {
 		{"table of two bytes", asm.Cat(asm.Header(), asm.Section(4, []byte{1, 0x64, 1, 1, 1})), "has the type 0x64"},
 		{"local of two bytes", raw([]byte{1, 1, 0x63, 0x70, 0x0b}), "has the type 0x63"},
 		{"block of two bytes", with([]byte{0x02, 0x63, 0x70, 0x0b}).Bytes(), "has the type 0x63"},
+		{"block of a long negative type", with([]byte{0x02, 0xe3, 0x7f, 0x70, 0x0b}).Bytes(), "has a block of type"},
+		{"block of 2^32-1", with([]byte{0x02, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x0b}).Bytes(), "has a block of type 4294967295"},
 		{"null of two bytes", with([]byte{0xd0, 0x80, 0, 0x1a}).Bytes(), "has the type 0x80"},
 		{"bodies", asm.Cat(asm.Header(), asm.Section(10, []byte{1, 2, 0, 0x0b})), "has 1 bodies for 0 functions"},
 		{"no end", raw([]byte{0, 0x01}), "is wrong in function 0 at its byte 2: it ends too early"},

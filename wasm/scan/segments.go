@@ -29,16 +29,20 @@ func (r *reader) checkReference(t byte) {
 	}
 }
 
-// blockType reads the type of a block: none, a value type or a number of a type.
+// blockType reads the type of a block: none, a value type or the number of a
+// type. All but the numbers are negative and take one byte.
 func (r *reader) blockType() {
-	if r.err != nil || r.at >= len(r.b) {
-		r.fail(errTruncated)
-		return
+	first := r.at
+	n := r.u32()
+	switch {
+	case r.err != nil:
+	case r.at == first+1 && n&0x40 != 0:
+		if n != 0x40 {
+			r.checkValueType(byte(n))
+		}
+	case r.b[r.at-1]&0x40 != 0 || n >= MaxTypes:
+		r.fail(fmt.Errorf("has a block of type %d, which does not exist", n))
 	}
-	if t := r.b[r.at]; t != 0x40 && t&0xc0 == 0x40 { // one byte that is negative
-		r.checkValueType(t)
-	}
-	r.skipLEB(5)
 }
 
 // constant passes over a constant expression.
