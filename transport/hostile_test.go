@@ -22,7 +22,8 @@ func impatient(c *ServerConfig) {
 	c.MessageGrace, c.MinRate, c.MaxStreams = 300*time.Millisecond, 1<<20, 8
 }
 
-// rawConn connects as an agent that keeps no rules.
+// rawConn connects as an agent that keeps no rules. It sends something once a second,
+// so that a close whose only packet was lost is said again.
 func rawConn(t *testing.T, n *node, id *identity.Agent) *quic.Conn {
 	t.Helper()
 	var verified error
@@ -31,7 +32,7 @@ func rawConn(t *testing.T, n *node, id *identity.Agent) *quic.Conn {
 		t.Fatal(err)
 	}
 	tr := &quic.Transport{Conn: pc}
-	conn, err := tr.Dial(t.Context(), n.srv.Addr(), clientTLS(id, time.Now, &verified), clientQUIC(5*time.Second, 30*time.Second, 0))
+	conn, err := tr.Dial(t.Context(), n.srv.Addr(), clientTLS(id, time.Now, &verified), clientQUIC(5*time.Second, 30*time.Second, time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +311,7 @@ func TestNoSessionTickets(t *testing.T) {
 	conf := clientTLS(id, time.Now, &verified)
 	cache := &ticketCache{}
 	conf.ClientSessionCache = cache
-	conn, err := quic.DialAddr(t.Context(), n.addr(), conf, clientQUIC(5*time.Second, 30*time.Second, 0))
+	conn, err := quic.DialAddr(t.Context(), n.addr(), conf, clientQUIC(5*time.Second, 30*time.Second, time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

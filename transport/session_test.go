@@ -82,8 +82,10 @@ func TestResumeAfterCuts(t *testing.T) {
 	for _, at := range []uint64{50, 51, 200, 333} {
 		n.mu.Lock()
 		n.cutAt = at
+		before := len(n.sessions)
 		n.mu.Unlock()
-		await(t, "the cut", func() bool { n.mu.Lock(); defer n.mu.Unlock(); return n.cutAt == 0 })
+		// A new session each time: what is still on its way in the old one must not meet the next cut.
+		await(t, "the cut and a new session", func() bool { n.mu.Lock(); defer n.mu.Unlock(); return n.cutAt == 0 && len(n.sessions) > before })
 	}
 	addr := n.addr()
 	await(t, "frame 400", func() bool { f, _ := n.lane(climateKey); return f >= 400 })
