@@ -99,6 +99,7 @@ var hiddenTypes = map[plan.Hidden]batch.Type{
 // messages that rows came from; it is valid until the next Decode or until the payloads end.
 func (d *Decoder) Decode(b *batch.Batch, msgs []source.Message, reject func(msg int, reason string)) {
 	d.begin(b, len(msgs))
+	from := d.origin.message[:0] // which message each row came from
 	for i := range msgs {
 		m := &msgs[i]
 		before := d.rows
@@ -115,9 +116,10 @@ func (d *Decoder) Decode(b *batch.Batch, msgs []source.Message, reject func(msg 
 			continue
 		}
 		for r := before; r < d.rows; r++ {
-			d.origin.message = append(d.origin.message, uint32(i))
+			from = append(from, uint32(i))
 		}
 	}
+	d.origin.message = from
 	d.finish(b, msgs)
 }
 
@@ -128,7 +130,6 @@ func (d *Decoder) begin(b *batch.Batch, rows int) {
 	}
 	b.Reset()
 	d.rows, d.limit = 0, 0
-	d.origin.message = d.origin.message[:0]
 	for i := range d.cols {
 		d.cols[i].begin(&b.Cols[i])
 	}

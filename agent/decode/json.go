@@ -133,7 +133,14 @@ func (s *jsonState) learn(k int, m *member) {
 // decodeJSON decodes one message: the scanner first, the library for what it leaves.
 func (d *Decoder) decodeJSON(m *source.Message) error {
 	before := d.rows
-	if d.scanMessage(m.Payload) {
+	p := m.Payload
+	if len(p) > 0 && p[0] == '{' { // mostly one object and nothing around it
+		if d.scanObject(p, 0, d.limits.Depth-1) == len(p) {
+			return nil
+		}
+		d.rollback(before)
+	}
+	if d.scanMessage(p) {
 		return nil
 	}
 	d.rollback(before)
@@ -272,14 +279,14 @@ func (d *Decoder) scanKey(p []byte, i, k int) (*member, int) {
 
 // scanValue reads the value at p[i] into the column of m and gives the index after it, or -1.
 func (d *Decoder) scanValue(p []byte, i int, m *member) int {
-	if i == len(p) {
+	if i >= len(p) {
 		return -1
 	}
-	c, row := m.col, d.rows
 	if p[i] == 'n' {
-		c.setNull(row)
+		m.col.setNull(d.rows)
 		return literal(p, i, "null")
 	}
+	c, row := m.col, d.rows
 	switch m.kind {
 	case kindDouble:
 		return scanDouble(p, i, &c.doubles[row])

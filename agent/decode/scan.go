@@ -41,7 +41,9 @@ func plainString(p []byte, i int) int {
 	start := i
 	for ; i+8 <= len(p); i += 8 {
 		if s := specials(binary.LittleEndian.Uint64(p[i:])); s != 0 {
-			i += bits.TrailingZeros64(s) >> 3
+			if i += bits.TrailingZeros64(s) >> 3; p[i] == '"' {
+				return i
+			}
 			break
 		}
 	}

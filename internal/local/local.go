@@ -45,9 +45,9 @@ type Stats struct {
 
 // Batches and flushes.
 const (
-	batchRows      = 4096
+	batchRows      = 2048
 	maxPendingSize = 32 << 20
-	flushEvery     = 128 // batches; partials are merged at least that often
+	flushEvery     = 256 // batches; partials are merged at least that often
 )
 
 type run struct {

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/leatio/leat/agent/source"
 )
 
 // Take implements source.Source.
 func (s *Source) Take(c *source.Chunk, most int) {
+	before := c.Messages
+	c.Messages = nil
 	c.Reset()
+	c.Messages = before[:0] // overwritten below, and what stays of it let go of
 	for _, b := range s.used { // what the chunk before held
 		s.free <- b
 	}
@@ -21,6 +25,9 @@ func (s *Source) Take(c *source.Chunk, most int) {
 			break
 		}
 		s.takeFrom(c, most)
+	}
+	if len(before) > len(c.Messages) {
+		clear(before[len(c.Messages):])
 	}
 	s.received.Add(uint64(len(c.Messages)))
 	if len(c.Messages) > 0 && s.place.path != Stdin {
@@ -46,17 +53,14 @@ func (s *Source) next(c *source.Chunk) bool {
 // takeFrom moves records of the current block to the chunk.
 func (s *Source) takeFrom(c *source.Chunk, most int) {
 	b := s.current
-	msgs := c.Messages
-	n := min(len(b.ends)-b.taken, most-len(msgs))
-	start := b.start
-	m := source.Message{Topic: b.path, ReceivedMicros: b.receivedMicros, Oversized: b.oversized}
-	if b.fresh && b.taken == 0 {
-		s.header = true
-	}
-	m.Header = s.header
+	n := min(len(b.ends)-b.taken, most-len(c.Messages))
+	from := len(c.Messages)
+	msgs := slices.Grow(c.Messages, n)[:from+n]
+	start, data, path, received, oversized := b.start, b.data, b.path, b.receivedMicros, b.oversized
+	header := s.header || b.fresh && b.taken == 0
 	for _, end := range b.ends[b.taken : b.taken+n] {
 		// A record ends with its line feed, but for the last of a file.
-		p := b.data[start:end:end]
+		p := data[start:end:end]
 		start = end
 		if k := len(p) - 1; k >= 0 && p[k] == '\n' {
 			p = p[:k]
@@ -67,11 +71,13 @@ func (s *Source) takeFrom(c *source.Chunk, most int) {
 		if len(p) == 0 {
 			continue
 		}
-		m.Payload = p
-		msgs = append(msgs, m)
-		m.Header, s.header = false, false
+		m := &msgs[from]
+		m.Topic, m.Payload, m.ReceivedMicros, m.Header, m.Oversized = path, p, received, header, oversized
+		from++
+		header = false
 	}
-	c.Messages = msgs
+	s.header = header
+	c.Messages = msgs[:from]
 	b.start = start
 	b.taken += n
 	s.place = place{path: b.path, offset: b.offset + int64(start)}
