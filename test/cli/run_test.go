@@ -86,6 +86,24 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// The pipeline that the README shows is one.
+func TestPipelineOfTheREADME(t *testing.T) {
+	_, rest, ok := strings.Cut(read(t, filepath.Join(proc.Root(), "README.md")), "\n```yaml\n")
+	text, _, end := strings.Cut(rest, "\n```\n")
+	if !ok || !end {
+		t.Fatal("the README shows no pipeline")
+	}
+	text = strings.Replace(text, "[examples/", "["+proc.Root()+"/examples/", 1)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pipeline.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, dir, "leat", "run", "pipeline.yaml", "--input", example("greenhouse", "rows.jsonl"))
+	if r.Code != 0 || r.Out != read(t, example("greenhouse", "expected.jsonl")) {
+		t.Errorf("exit code %d, other results than the example\n%s%s", r.Code, r.Out, r.Err)
+	}
+}
+
 // Every command that takes a pipeline file tells all its mistakes, in the same way.
 func TestAllMistakesOfAPipeline(t *testing.T) {
 	for _, command := range []string{"validate", "explain", "run", "apply"} {

@@ -33,11 +33,7 @@ func TestUp(t *testing.T) {
 	}
 	first.Says(t, patience, "\n  dev-0000 ") // the live view shows results
 	before := answer(t, dir, home, ask)
-	for _, line := range strings.Split(strings.TrimSpace(first.Output()), "\n") {
-		if command, ok := strings.CutPrefix(line, "  ./bin/leat"); ok { // what it says to try
-			shell(t, dir, home, "./bin/leat"+command)
-		}
-	}
+	published := tryAll(t, dir, home, first.Output())
 	stop(t, first)
 
 	taken := take(t)
@@ -49,13 +45,21 @@ func TestUp(t *testing.T) {
 		}
 	}
 	newest := before[0]
-	proc.Wait(t, patience, "window after "+newest, func() (bool, string) {
+	// Three windows later the one in which a reading was sent by hand has closed too.
+	later := plus(t, newest, 30*time.Second)
+	proc.Wait(t, patience, "window of "+later, func() (bool, string) {
 		got := answer(t, dir, home, ask)
-		return got[0] > newest, fmt.Sprint(got)
+		return got[0] >= later, fmt.Sprint(got)
 	})
 	all := shell(t, dir, home, `./bin/leat query "SELECT DISTINCT window_start FROM climate_10s"`)
 	if !strings.Contains(all, before[0]) {
 		t.Errorf("window %s of the first run is gone:\n%s", before[0], all)
+	}
+	if published { // the reading was taken by the first run, and its window closed in the second
+		mine := shell(t, dir, home, `./bin/leat query "SELECT n, temp_avg FROM climate_10s WHERE device = 'mine'"`)
+		if mine != "n  temp_avg\n1  21.5\n" {
+			t.Errorf("the reading that was sent by hand gave\n%s", mine)
+		}
 	}
 	if epoch := shell(t, dir, home, "./bin/leat fleet ls -o json"); !strings.Contains(epoch, `"epoch": 1,`) {
 		t.Errorf("the agent joined again:\n%s", epoch)
@@ -64,6 +68,29 @@ func TestUp(t *testing.T) {
 	if log := read(t, filepath.Join(dir, "leat-data", "leat.log")); strings.Count(log, `msg="agent joined"`) != 1 {
 		t.Errorf("the agent joined more than once:\n%s", log)
 	}
+}
+
+// tryAll runs the commands that leat up says to try, and the API's reference too. It tells whether
+// one of them published a reading.
+func tryAll(t *testing.T, dir, home, said string) (published bool) {
+	t.Helper()
+	_, err := exec.LookPath("mosquitto_pub")
+	for line := range strings.Lines(said) {
+		switch command := strings.TrimSpace(line); {
+		case strings.HasPrefix(command, "./bin/leat "):
+			shell(t, dir, home, command)
+		case strings.HasPrefix(command, "mosquitto_pub ") && err == nil:
+			shell(t, dir, home, command)
+			published = true
+		}
+	}
+	curl := section(t, "docs/reference/api.md", "Queries")[0].text
+	if _, err := exec.LookPath("curl"); err == nil && proc.OwnNetwork() {
+		if got := shell(t, dir, home, curl); !strings.HasPrefix(got, `{"columns":["device","n","temp_avg"],"rows":[["dev-0000",`) {
+			t.Errorf("%sgave\n%s", curl, got)
+		}
+	}
+	return published
 }
 
 func TestTwoInOneDirectory(t *testing.T) {
@@ -115,6 +142,17 @@ func answer(t *testing.T, dir, home, text string) []string {
 		t.Fatalf("five rows were asked for, got\n%s", out)
 	}
 	return starts
+}
+
+// plus adds to a time as tables show it.
+func plus(t *testing.T, at string, d time.Duration) string {
+	t.Helper()
+	const layout = "2006-01-02T15:04:05.000000Z"
+	parsed, err := time.Parse(layout, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Add(d).Format(layout)
 }
 
 func read(t *testing.T, name string) string {
