@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -168,7 +169,7 @@ func TestPlace(t *testing.T) {
 	if err := config.Place(name, flags(t), nil, field.Mistakes(nil).Err()); err != nil {
 		t.Errorf("no mistakes give %v", err)
 	}
-	if err := config.Place(name, flags(t), m.Err(), os.ErrExist); err != os.ErrExist {
+	if err := config.Place(name, flags(t), m.Err(), os.ErrExist); !errors.Is(err, os.ErrExist) {
 		t.Errorf("another error comes back as %v", err)
 	}
 }
