@@ -15,7 +15,7 @@ func (s *Source) Take(c *source.Chunk, most int) {
 	before := c.Messages
 	c.Messages = nil
 	c.Reset()
-	c.Messages = before[:0] // overwritten below, and what stays of it let go of
+	c.Messages = before[:0]    // overwritten below, and what stays of it let go of
 	for _, b := range s.used { // what the chunk before held
 		s.free <- b
 	}
