@@ -30,7 +30,7 @@ func TestReference(t *testing.T) {
 	b.WriteString(head + generated)
 	describe(&b, root())
 	if *update {
-		if err := os.WriteFile(page, []byte(b.String()), 0o600); err != nil {
+		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if b.String() != string(old) {

@@ -2,6 +2,7 @@ package quickstart
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -73,9 +74,13 @@ func startBroker(t *testing.T) {
 	if ok, _ := reachable("127.0.0.1:1883")(); ok {
 		return
 	}
-	cmd := exec.Command("mosquitto", "-c", "/etc/mosquitto/mosquitto.conf")
-	if cmd.Err != nil { // Debian keeps it where only root looks
-		cmd = exec.Command("/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf")
+	program := "mosquitto"
+	if _, err := exec.LookPath(program); err != nil {
+		program = "/usr/sbin/mosquitto" // where Debian has it, and only root looks
+	}
+	cmd := exec.Command(program) // the same but for files that only root may write
+	if os.Getuid() == 0 {
+		cmd = exec.Command(program, "-c", "/etc/mosquitto/mosquitto.conf")
 	}
 	cmd.Env = proc.Environ(t.TempDir())
 	proc.Start(t, "mosquitto", cmd)
