@@ -52,7 +52,7 @@ $(LINT):
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
 lint: $(LINT) ## golangci-lint with the import rules of .golangci.yml
-	$(LINT) run ./...
+	$(LINT) run --allow-parallel-runners ./...
 
 crash: deps ## kill agent and cloud node at random while messages flow (SEED, MESSAGES, KILLS)
 	$(GO) test ./test/crash -run TestCrash -count=1 -timeout 2h -v -crash.messages=$(MESSAGES) -crash.kills=$(KILLS) -crash.seed=$(SEED)
