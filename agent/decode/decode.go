@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/leatio/leat/agent/source"
 	"github.com/leatio/leat/engine/batch"
@@ -147,29 +148,41 @@ func (d *Decoder) grow(rows int) {
 
 // startRow makes the row d.rows writable.
 func (d *Decoder) startRow() {
+	if d.rows == d.limit || d.serial == math.MaxUint32 {
+		d.renew()
+	}
+	d.serial++
+}
+
+// renew makes room for rows; every 2^32 rows the stamps start anew.
+func (d *Decoder) renew() {
 	if d.rows == d.limit {
 		d.grow(2 * d.limit)
 	}
-	d.serial++
-	if d.serial == 0 { // every 2^32 rows the stamps start anew
+	if d.serial == math.MaxUint32 {
 		for i := range d.cols {
 			d.cols[i].seen = 0
 		}
-		d.serial = 1
+		d.serial = 0
 	}
 }
 
 // endRow counts the row; seen is how many of its columns were set.
 func (d *Decoder) endRow(seen int) {
 	if seen != d.inputs {
-		for i := range d.cols {
-			c := &d.cols[i]
-			if c.hidden == plan.Hidden_HIDDEN_NONE && c.seen != d.serial {
-				c.setNull(d.rows)
-			}
-		}
+		d.setMissing()
 	}
 	d.rows++
+}
+
+// setMissing makes the columns null that the row did not set.
+func (d *Decoder) setMissing() {
+	for i := range d.cols {
+		c := &d.cols[i]
+		if c.hidden == plan.Hidden_HIDDEN_NONE && c.seen != d.serial {
+			c.setNull(d.rows)
+		}
+	}
 }
 
 func (d *Decoder) rollback(rows int) {

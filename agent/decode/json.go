@@ -200,14 +200,17 @@ func (d *Decoder) scanArray(p []byte, i int) int {
 // index after it, or -1. depth is how deep values may nest below it.
 func (d *Decoder) scanObject(p []byte, i, depth int) int {
 	d.startRow()
-	i = skipSpace(p, i+1)
-	if i < len(p) && p[i] == '}' {
+	if j := skipSpace(p, i+1); j < len(p) && p[j] == '}' {
 		d.endRow(0)
-		return i + 1
+		return j + 1
 	}
 	order := d.json.order
 	seen := 0
 	for k := 0; ; k++ {
+		i++ // over the brace, or the comma
+		if i < len(p) && p[i] <= ' ' {
+			i = skipSpace(p, i)
+		}
 		var m *member
 		if k < len(order) {
 			m = order[k]
@@ -234,10 +237,10 @@ func (d *Decoder) scanObject(p []byte, i, depth int) int {
 		if i < 0 {
 			return -1
 		}
-		if i < len(p) && p[i] <= ' ' {
-			i = skipSpace(p, i)
+		if i < len(p) && p[i] == ',' {
+			continue
 		}
-		if i == len(p) {
+		if i = skipSpace(p, i); i == len(p) {
 			return -1
 		}
 		if p[i] == '}' {
@@ -246,10 +249,6 @@ func (d *Decoder) scanObject(p []byte, i, depth int) int {
 		}
 		if p[i] != ',' {
 			return -1
-		}
-		i++
-		if i < len(p) && p[i] <= ' ' {
-			i = skipSpace(p, i)
 		}
 	}
 }
@@ -279,37 +278,43 @@ func (d *Decoder) scanKey(p []byte, i, k int) (*member, int) {
 
 // scanValue reads the value at p[i] into the column of m and gives the index after it, or -1.
 func (d *Decoder) scanValue(p []byte, i int, m *member) int {
-	if i >= len(p) {
+	if i == len(p) {
 		return -1
 	}
-	if p[i] == 'n' {
-		m.col.setNull(d.rows)
-		return literal(p, i, "null")
-	}
-	c, row := m.col, d.rows
+	c, row, end := m.col, d.rows, -1
 	switch m.kind {
 	case kindDouble:
-		return scanDouble(p, i, &c.doubles[row])
+		end = scanDouble(p, i, &c.doubles[row])
 	case kindTimeNumber:
-		return c.scanInteger(p, i, &c.ints[row], false)
+		end = c.scanInteger(p, i, &c.ints[row], false)
 	case kindInt:
-		return c.scanInteger(p, i, &c.ints[row], true)
+		end = c.scanInteger(p, i, &c.ints[row], true)
 	case kindBool:
-		c.bools[row] = p[i] == 't'
-		if p[i] == 't' {
-			return literal(p, i, "true")
+		if c.bools[row] = p[i] == 't'; c.bools[row] {
+			end = literal(p, i, "true")
+		} else {
+			end = literal(p, i, "false")
 		}
-		return literal(p, i, "false")
+	default:
+		if p[i] == '"' {
+			end = d.scanText(p, i+1, m)
+		}
 	}
-	if p[i] != '"' {
-		return -1
+	if end < 0 {
+		if end = literal(p, i, "null"); end >= 0 {
+			c.setNull(row)
+		}
 	}
-	start := i + 1
-	end := plainString(p, start)
+	return end
+}
+
+// scanText reads the string whose first byte is p[i] into the column of m.
+func (d *Decoder) scanText(p []byte, i int, m *member) int {
+	end := plainString(p, i)
 	if end < 0 {
 		return -1
 	}
-	text := p[start:end]
+	c, row, text := m.col, d.rows, p[i:end]
 	switch m.kind {
 	case kindString:
 		c.codes[row] = c.intern(text)
