@@ -16,7 +16,7 @@ var (
 	messages = flag.Int("crash.messages", 20_000, "messages to publish")
 	kills    = flag.Int("crash.kills", 4, "kills that count")
 	seed     = flag.Uint64("crash.seed", 1, "seed of messages and kills; 0 = random")
-	race     = flag.Bool("crash.race", false, "build the programs with the race detector")
+	race     = flag.Bool("crash.race", false, "build the programs with the race detector and the invariants that check themselves")
 	keep     = flag.Bool("crash.keep", false, "keep data and logs also when the run passes")
 )
 
@@ -56,21 +56,29 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// build builds the programs from this working tree.
+// build builds the programs of this working tree as they are shipped, or with
+// everything on that checks itself.
 func build(t *testing.T, to string) {
 	t.Helper()
 	began := time.Now()
-	args := []string{"build", "-o", to + string(filepath.Separator)}
-	if *race {
-		args = append(args, "-race")
-	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, "./cmd/leat", "./cmd/leat-agent", "./cmd/leat-cloud")...)
-	cmd.Dir = filepath.Join("..", "..")
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	commands := [][]string{
+		{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", to, "./cmd/leat", "./cmd/leat-cloud"},
+		{"make", "-s", "agent", "OUT=" + filepath.Join(to, "leat-agent")},
+	}
+	cgo := "CGO_ENABLED=0"
+	if *race {
+		commands = [][]string{{"go", "build", "-race", "-tags=invariants", "-o", to, "./cmd/leat", "./cmd/leat-cloud", "./cmd/leat-agent"}}
+		cgo = "CGO_ENABLED=1"
+	}
+	for _, args := range commands {
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+		cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), cgo)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
 	}
 	t.Logf("programs built in %.1f s", time.Since(began).Seconds())
 }

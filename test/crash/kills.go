@@ -96,7 +96,8 @@ const (
 	maxIdle  = 100 // idle kills
 	maxExtra = 20  // kills because a fault was not met yet
 
-	// A run of so many kills also wants to see a frame that was durable in some partitions only.
+	// A run of so many kills must have met a redelivery of a committed message, and tries to meet
+	// a frame that was durable in some partitions only.
 	manyKills = 10
 )
 

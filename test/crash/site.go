@@ -93,9 +93,11 @@ log_type all
 log_timestamp false
 `
 
+// Checkpoints are frequent, so that most lives of a node end behind one, with records to replay.
 const cloudYAML = `data_dir: %s
 listen: 127.0.0.1:%d
 api: 127.0.0.1:%d
+checkpoint_every: 500ms
 query: {rows: 2000000, time: 60s, size: 1GiB}
 `
 
