@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/leatio/leat/internal/demo"
 )
@@ -21,7 +20,7 @@ func upCommand() *cobra.Command {
 			}
 			cfg.DataDir, cfg.Out = dir, c.OutOrStdout()
 			cfg.Program = os.Args[0]
-			cfg.Terminal = term.IsTerminal(int(os.Stdout.Fd()))
+			cfg.Width = func() int { return terminalWidth(c.OutOrStdout()) }
 			return demo.Run(c.Context(), cfg)
 		},
 	}

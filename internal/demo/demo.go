@@ -37,7 +37,7 @@ type Config struct {
 	APIPort    int
 	Program    string // how the user calls leat, for the commands to try next
 	Out        io.Writer
-	Terminal   bool // Out can be redrawn
+	Width      func() int // columns of the terminal that Out is, 0 = no terminal: nothing is redrawn; nil = 0
 }
 
 // Demo is everything that `leat up` runs.
@@ -201,8 +201,10 @@ func (d *Demo) apply(ctx context.Context) error {
 
 func (d *Demo) greet() {
 	_, port, _ := net.SplitHostPort(d.addr)
-	d.say(strings.NewReplacer("LEAT", d.cfg.Program, "PORT", port).Replace(fmt.Sprintf(`Leat is up: %d simulated sensors -> MQTT broker %s -> agent gateway-1 -> cloud node (API http://%s).
-Everything is under %s; the log is leat.log there. Started again, it goes on from where it was.
+	d.say(strings.NewReplacer("LEAT", d.cfg.Program, "PORT", port).Replace(fmt.Sprintf(`Leat is up: %d simulated sensors -> MQTT broker %s -> agent gateway-1
+-> cloud node (API http://%s).
+Everything is under %s; the log is leat.log there.
+Started again, it goes on from where it was.
 
 Try in a second terminal:
   LEAT query "SELECT device, window_start, n, temp_avg FROM climate_10s ORDER BY window_start DESC LIMIT 5"

@@ -40,13 +40,35 @@ func (d *Demo) show(ctx context.Context) error {
 			continue
 		}
 		text := render(before, now)
-		if d.cfg.Terminal && lines > 0 {
-			fmt.Fprintf(d.cfg.Out, "\x1b[%dA\x1b[J", lines)
+		if width := d.width(); width > 0 {
+			text = cutLines(text, width)
+			if lines > 0 {
+				fmt.Fprintf(d.cfg.Out, "\x1b[%dA\x1b[J", lines)
+			}
 		}
 		fmt.Fprint(d.cfg.Out, text)
 		lines = strings.Count(text, "\n")
 		before = now
 	}
+}
+
+func (d *Demo) width() int {
+	if d.cfg.Width == nil {
+		return 0
+	}
+	return d.cfg.Width()
+}
+
+// cutLines cuts lines that would wrap: the view goes back as many lines as it wrote.
+func cutLines(text string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if runes := []rune(strings.TrimSuffix(line, "\n")); len(runes) > width {
+			line = string(runes[:width]) + "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 func (d *Demo) look(ctx context.Context) (s sample, err error) {
@@ -90,6 +112,11 @@ func render(before, now sample) string {
 	if now.newest != nil && len(now.newest.Rows) > 0 {
 		fmt.Fprintf(&b, "  %-10s %-20s %5s %9s %8s\n", "device", "window_start", "n", "temp_avg", "dew_max")
 		for _, r := range now.newest.Rows {
+			for i, v := range r {
+				if v == nil {
+					r[i] = "null"
+				}
+			}
 			start := strings.Replace(fmt.Sprint(r[1]), ".000000Z", "Z", 1)
 			fmt.Fprintf(&b, "  %-10v %-20v %5v %9v %8v\n", r[0], start, r[2], r[3], r[4])
 		}
