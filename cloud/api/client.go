@@ -152,7 +152,7 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if netErr := new(net.OpError); errors.As(err, &netErr) {
+	if netErr := new(net.OpError); errors.As(err, &netErr) && netErr.Op == "dial" {
 		return fmt.Errorf("%w at %s (%w): start one with `leat up` or `leat-cloud`, or name its address with --api or LEAT_API", ErrUnreachable, c.base, netErr.Err)
 	}
 	if wrapped := new(url.Error); errors.As(err, &wrapped) {
