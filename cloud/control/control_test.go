@@ -209,11 +209,37 @@ func TestJoin(t *testing.T) {
 	if err != nil || a.Labels["role"] != "token" || a.Labels["site"] != "own" {
 		t.Errorf("the token's labels do not win: %+v, %v", a, err)
 	}
-	// The same id again is another store: its epoch rises.
-	if j, err = join(t, f, token, "gw-1"); err != nil || j.Epoch != 2 {
-		t.Errorf("joined again: %+v, %v", j, err)
+	if j, err = join(t, f, token, "gw-2"); err != nil || j.Epoch != 1 {
+		t.Errorf("a second agent: %+v, %v", j, err)
 	}
 	refused(t, f, token, "used up")
+}
+
+// Any token let an agent take another's id, whose frames were refused from then on.
+func TestAnIDIsNotTakenFromAnAgent(t *testing.T) {
+	f, _ := fleet(t)
+	token, _, err := f.Token(t.Context(), identity.TokenOptions{Uses: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := join(t, f, token, "gw-2"); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, f, token, "gw-2 is a member of the fleet already")
+	if _, err := join(t, f, token, "gw-3"); err != nil {
+		t.Errorf("the refusal took a use of the token: %v", err)
+	}
+	if a, err := f.Agent(t.Context(), "gw-2"); err != nil || a.Epoch != 1 {
+		t.Errorf("the first has epoch %+v, %v", a, err)
+	}
+	// The operator may: the same id again is another store, and its epoch rises.
+	named, _, err := f.Token(t.Context(), identity.TokenOptions{Name: "gw-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j, err := join(t, f, named, "whatever"); err != nil || j.AgentId != "gw-2" || j.Epoch != 2 {
+		t.Errorf("joined again: %+v, %v", j, err)
+	}
 }
 
 func refused(t *testing.T, f *control.Fleet, token, why string) {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -82,16 +83,9 @@ func (f *Fleet) Join(ctx context.Context, req *wire.JoinRequest) (*wire.Joined, 
 	if errs := labels.Check(req.Labels); len(errs) > 0 {
 		return nil, transport.Refuse(wire.CodeBadMessage, "%v", errs[0])
 	}
-	record, err := f.redeem(ctx, t)
+	record, id, err := f.redeem(ctx, t, req.Name)
 	if err != nil {
 		return nil, err
-	}
-	id := record.Name
-	if id == "" {
-		id = req.Name
-	}
-	if err := identity.CheckAgentID(id); err != nil {
-		return nil, transport.Refuse(wire.CodeToken, "%v; set the agent's name in its config", err)
 	}
 	cert, err := f.ca.IssueAgent(req.Csr, id, f.now(), f.life)
 	if err != nil {
@@ -103,37 +97,50 @@ func (f *Fleet) Join(ctx context.Context, req *wire.JoinRequest) (*wire.Joined, 
 	}
 	maps.Copy(all, record.Labels)
 	agent := Agent{ID: id, Labels: all, Serial: identity.Serial(cert), Joined: f.now().UTC(), Expires: cert.NotAfter}
-	if err := f.enter(ctx, &agent); err != nil {
+	if err := f.enter(ctx, &agent, record.Name != ""); err != nil {
 		return nil, err
 	}
 	return &wire.Joined{AgentId: id, Chain: [][]byte{cert.Raw}, Ca: f.ca.Certificate().Raw, Epoch: agent.Epoch}, nil
 }
 
-// redeem takes one use of a token.
-func (f *Fleet) redeem(ctx context.Context, t identity.Token) (identity.TokenRecord, error) {
+// redeem takes one use of a token, and gives the id that the agent will have: the token's, else the
+// one that it wishes for. A wish that cannot be met takes no use.
+func (f *Fleet) redeem(ctx context.Context, t identity.Token, wish string) (record identity.TokenRecord, id string, err error) {
 	key := "tokens/" + t.ID
 	for {
-		record, revision, err := getJSON[identity.TokenRecord](ctx, f.keys, key)
+		old, revision, err := getJSON[identity.TokenRecord](ctx, f.keys, key)
 		if errors.Is(err, ErrNotFound) {
-			return identity.TokenRecord{}, transport.Refuse(wire.CodeToken, "the join token is not known here; mint a new one with `leat fleet token`")
+			return record, "", transport.Refuse(wire.CodeToken, "the join token is not known here; mint a new one with `leat fleet token`")
 		}
 		if err != nil {
-			return identity.TokenRecord{}, err
+			return record, "", err
 		}
-		next, err := record.Redeem(t, f.now())
-		if err != nil {
-			return identity.TokenRecord{}, transport.Refuse(wire.CodeToken, "%v", err)
+		if record, err = old.Redeem(t, f.now()); err != nil {
+			return record, "", transport.Refuse(wire.CodeToken, "%v", err)
 		}
-		err = putJSON(ctx, f.keys, key, next, revision)
+		id = cmp.Or(record.Name, wish)
+		if err := identity.CheckAgentID(id); err != nil {
+			return record, "", transport.Refuse(wire.CodeToken, "%v; set the agent's name in its config", err)
+		}
+		if _, err := f.Agent(ctx, id); err == nil && record.Name == "" {
+			return record, "", memberAlready(id)
+		}
+		err = putJSON(ctx, f.keys, key, record, revision)
 		if !errors.Is(err, cloudlog.ErrConflict) {
-			return next, err
+			return record, id, err
 		}
 	}
 }
 
-// enter writes an agent. One that joins anew gets the next store epoch: its
+// memberAlready refuses an id that another agent has: only a token for that very
+// id lets a gateway that has lost its data directory take its place again.
+func memberAlready(id string) error {
+	return transport.Refuse(wire.CodeToken, "%s is a member of the fleet already: give this agent another name (name in its config), or, if it has lost its data directory, mint a token for it: leat fleet token --name %s", id, id)
+}
+
+// enter writes an agent. One that joins anew, with a token for its id, gets the next store epoch: its
 // old numbers and an old store's frames are refused from then on.
-func (f *Fleet) enter(ctx context.Context, a *Agent) error {
+func (f *Fleet) enter(ctx context.Context, a *Agent, again bool) error {
 	key := "agents/" + a.ID
 	for {
 		old, revision, err := getJSON[Agent](ctx, f.keys, key)
@@ -142,6 +149,9 @@ func (f *Fleet) enter(ctx context.Context, a *Agent) error {
 		}
 		a.Epoch = 1
 		if old != nil {
+			if !again {
+				return memberAlready(a.ID) // another one was faster
+			}
 			a.Epoch = old.Epoch + 1
 		}
 		err = putJSON(ctx, f.keys, key, a, revision)

@@ -246,3 +246,17 @@ func TestDeadCloud(t *testing.T) {
 		t.Errorf("stopped with exit code %d after %s", code, took)
 	}
 }
+
+// Two gateways with one host name: the second is told, the first is left alone.
+func TestANameThatIsTaken(t *testing.T) {
+	n := startNode(t)
+	token, _ := n.token(t, "--uses", "2")
+	cmd := command(t, n.dir, "leat-agent", "--data-dir", "agent", "--name", "gateway", "--token", token)
+	first := proc.Start(t, "leat-agent", cmd)
+	first.Says(t, patience, "connected to the cloud")
+	oneLine(t, join(t, token), 1, "gateway is a member of the fleet already: give this agent another name (name in its config), or, if it has lost its data directory, mint a token for it: leat fleet token --name gateway")
+	again, _ := n.token(t, "--name", "gateway")
+	cmd = command(t, t.TempDir(), "leat-agent", "--data-dir", "data", "--token", again)
+	proc.Start(t, "leat-agent", cmd).Says(t, patience, "connected to the cloud")
+	first.Says(t, patience, "the id joined again elsewhere")
+}

@@ -57,6 +57,22 @@ func TestFirstPipeline(t *testing.T) {
 	}
 }
 
+func TestRunOfTheREADME(t *testing.T) {
+	y := &typist{t: t, dir: clone(t), home: t.TempDir()}
+	typed := 0
+	for _, b := range section(t, "README.md", "What it is for") {
+		if b.language == "sh" {
+			typed++
+			if got := y.run(b.text); got != read(t, filepath.Join(proc.Root(), "examples/climate/expected.jsonl")) {
+				t.Errorf("%sgave\n%s", b.text, got)
+			}
+		}
+	}
+	if typed != 1 {
+		t.Errorf("%d commands were typed", typed)
+	}
+}
+
 func TestBrokerWithTLS(t *testing.T) {
 	proc.Need(t, "mosquitto", "mosquitto")
 	proc.Need(t, "mosquitto_pub", "mosquitto-clients")
