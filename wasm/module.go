@@ -101,13 +101,10 @@ func (m *Module) Manifest() *Manifest { return m.manifest }
 // SHA256 is the hash of the bytes that were loaded; modules are addressed by it.
 func (m *Module) SHA256() [32]byte { return m.sha256 }
 
-// Close frees the compiled code. Its functions must be closed before.
-func (m *Module) Close(ctx context.Context) error {
-	if err := m.code.Close(ctx); err != nil {
-		return fmt.Errorf("wasm: closing a module: %w", err)
-	}
-	return nil
-}
+// Close says that the module is no longer used. Its compiled code stays until the host is closed: the engine files
+// code by its hash, so that closing one of two equal modules would take it
+// from under the other. A host therefore holds the code of every different module that it has loaded.
+func (m *Module) Close(context.Context) error { return nil }
 
 // Scalar makes an instance of the module for its scalar function of that name.
 func (m *Module) Scalar(ctx context.Context, name string) (*Function, error) {
