@@ -14,6 +14,9 @@ import (
 	"github.com/leatio/leat/test/proc"
 )
 
+// stopTime is how long Ctrl-C may take, by the contract with users.
+const stopTime = 3 * time.Second
+
 // node is a running leat-cloud on ports that were free.
 type node struct {
 	*proc.Process
@@ -94,7 +97,9 @@ func TestTokens(t *testing.T) {
 
 func TestNoNodeAnswers(t *testing.T) {
 	n := startNode(t)
-	n.Stop(patience)
+	if code, took := n.Stop(patience); code != 0 || took > stopTime {
+		t.Errorf("stopped with exit code %d after %s", code, took)
+	}
 	for _, args := range [][]string{{"get"}, {"query", "SELECT 1"}, {"fleet", "ls"}, {"apply", example("greenhouse", "pipeline.yaml")}} {
 		r := run(t, n.dir, "leat", append([]string{"--api", n.api}, args...)...)
 		oneLine(t, r, 1, "no cloud node answers at http://"+n.api, "connection refused", "start one with `leat up` or `leat-cloud`, or name its address with --api or LEAT_API")
@@ -242,7 +247,7 @@ func TestDeadCloud(t *testing.T) {
 		t.Error("the agent ended")
 	default:
 	}
-	if code, took := agent.Stop(patience); code != 0 || took > 3*time.Second {
+	if code, took := agent.Stop(patience); code != 0 || took > stopTime {
 		t.Errorf("stopped with exit code %d after %s", code, took)
 	}
 }
