@@ -263,5 +263,7 @@ func TestANameThatIsTaken(t *testing.T) {
 	again, _ := n.token(t, "--name", "gateway")
 	cmd = command(t, t.TempDir(), "leat-agent", "--data-dir", "data", "--token", again)
 	proc.Start(t, "leat-agent", cmd).Says(t, patience, "connected to the cloud")
-	first.Says(t, patience, "the id joined again elsewhere")
+	first.Stop(patience)
+	cmd = command(t, n.dir, "leat-agent", "--data-dir", "agent", "--name", "gateway")
+	proc.Start(t, "leat-agent", cmd).Says(t, patience, "the id joined again elsewhere; empty the data directory and join with another name")
 }
