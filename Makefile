@@ -6,7 +6,7 @@ GO       ?= go
 GOFLAGS  += -trimpath
 LINT     := bin/golangci-lint
 LINT_VERSION := v2.12.2
-PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2
+PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2 openssl curl
 # The agent speaks HTTP/1.1 only (its /metrics): HTTP/2 would cost 0.4 MB of its 15.
 AGENT_TAGS := nethttpomithttp2
 OUT      ?= bin/leat-agent
