@@ -3,12 +3,16 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leatio/leat/agent/source/sim"
@@ -17,8 +21,11 @@ import (
 func (b *bench) input() string { return filepath.Join(b.dir, "climate.jsonl") }
 
 // generate writes the workload's rows.
-func (b *bench) generate() (err error) {
-	f, err := os.Create(b.input())
+func (b *bench) generate() error { return writeClimate(b.input(), b.rows) }
+
+// writeClimate writes rows of the climate workload as JSON lines.
+func writeClimate(path string, rows int) (err error) {
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
@@ -26,9 +33,8 @@ func (b *bench) generate() (err error) {
 	w := bufio.NewWriterSize(f, 1<<20)
 	gen := sim.NewClimate(1, sim.DefaultDevices)
 	var line []byte
-	for range b.rows {
-		row := gen.Next()
-		line = append(row.AppendJSON(line[:0]), '\n')
+	for range rows {
+		line = append(gen.Next().AppendJSON(line[:0]), '\n')
 		if _, err := w.Write(line); err != nil {
 			return err
 		}
@@ -36,10 +42,11 @@ func (b *bench) generate() (err error) {
 	return w.Flush()
 }
 
-// cost is what one process took.
+// cost is what one process took and gave.
 type cost struct {
 	cpu, wall time.Duration
-	results   int // lines printed
+	peakMiB   float64
+	out, talk []byte
 }
 
 func (b *bench) process(name string, args ...string) (cost, error) {
@@ -47,11 +54,29 @@ func (b *bench) process(name string, args ...string) (cost, error) {
 	cmd := exec.CommandContext(b.ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		return cost{}, fmt.Errorf("%s: %w: %s", name, err, talk.String())
+	if err := cmd.Start(); err != nil {
+		return cost{}, err
 	}
-	s := cmd.ProcessState
-	return cost{s.UserTime() + s.SystemTime(), time.Since(began), bytes.Count(out.Bytes(), []byte("\n"))}, nil
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	// The usage that the system gives at the end counts this process's memory as
+	// the child's, from before its program was loaded. So it is asked for meanwhile.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for peak := 0.0; ; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return cost{}, fmt.Errorf("%s: %w: %s", name, err, talk.String())
+			}
+			s := cmd.ProcessState
+			return cost{s.UserTime() + s.SystemTime(), time.Since(began), peak, out.Bytes(), talk.Bytes()}, nil
+		case <-tick.C:
+			if now, err := memoryMiB(cmd.Process.Pid, "VmHWM"); err == nil { // else it has just ended
+				peak = max(peak, now)
+			}
+		}
+	}
 }
 
 // climate runs `leat run` and the bound in turn.
@@ -61,8 +86,8 @@ func (b *bench) climate() error {
 		return err
 	}
 	var leat, by []cost
-	for range b.pairs {
-		c, err := b.process(b.bin("leat"), "run", filepath.Join(b.root, "examples/climate/pipeline.yaml"), "--input", b.input())
+	for pair := range b.pairs {
+		l, err := b.process(b.bin("leat"), "run", "--stats", filepath.Join(b.root, "examples/climate/pipeline.yaml"), "--input", b.input())
 		if err != nil {
 			return err
 		}
@@ -70,27 +95,89 @@ func (b *bench) climate() error {
 		if err != nil {
 			return err
 		}
-		if c.results != h.results || c.results == 0 {
-			return fmt.Errorf("leat printed %d results, the bound %d: they do not do the same work", c.results, h.results)
+		if l.peakMiB == 0 {
+			return errors.New("the system tells no memory of a process: /proc is needed")
 		}
-		leat, by = append(leat, c), append(by, h)
+		if pair == 0 {
+			if err := errors.Join(b.allRows(l.talk), sameResults(l.out, h.out)); err != nil {
+				return err
+			}
+		}
+		leat, by = append(leat, l), append(by, h)
 	}
 	perRow := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(b.rows) }
-	cpu := func(c cost) time.Duration { return c.cpu }
-	wall := func(c cost) time.Duration { return c.wall }
+	cpu := func(c cost) float64 { return perRow(c.cpu) }
 	r := b.report
-	r.add("climate, leat run: rows/s", float64(b.rows)/median(leat, wall).Seconds(), "rows/s")
-	r.add("climate, leat run: CPU", perRow(median(leat, cpu)), "us/row")
-	r.add("climate, bound: CPU", perRow(median(by, cpu)), "us/row")
-	r.most("climate: leat run / bound", float64(median(leat, cpu))/float64(median(by, cpu)), "times", 2.5)
+	r.add("climate, leat run", median(leat, func(c cost) float64 { return float64(b.rows) / c.wall.Seconds() }), "rows/s")
+	r.add("climate, leat run: CPU", median(leat, cpu), "us/row")
+	r.add("climate, leat run: peak memory", median(leat, func(c cost) float64 { return c.peakMiB }), "MiB")
+	r.add("climate, hand-written bound: CPU", median(by, cpu), "us/row")
+	r.most("climate, leat run / bound: CPU", median(leat, cpu)/median(by, cpu), "times", 2.5)
 	return nil
 }
 
-func median(costs []cost, of func(cost) time.Duration) time.Duration {
-	var all []time.Duration
+func median(costs []cost, of func(cost) float64) float64 {
+	var all []float64
 	for _, c := range costs {
 		all = append(all, of(c))
 	}
 	slices.Sort(all)
 	return all[len(all)/2]
+}
+
+// allRows checks in the output of --stats that no row was lost.
+func (b *bench) allRows(stats []byte) error {
+	for name, want := range map[string]int{"rows": b.rows, "rejects": 0, "late rows": 0} {
+		found := false
+		for line := range strings.Lines(string(stats)) {
+			if v, ok := strings.CutPrefix(line, name+"  "); ok {
+				found = strings.TrimSpace(v) == strconv.Itoa(want)
+			}
+		}
+		if !found {
+			return fmt.Errorf("leat run does not say %d %s: %s", want, name, stats)
+		}
+	}
+	return nil
+}
+
+// result is a line of output.
+type result struct {
+	Start, End, Device string
+	Avg, Min, Max      float64
+	N                  int64
+}
+
+func (r *result) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, &struct {
+		Start  *string  `json:"window_start"`
+		End    *string  `json:"window_end"`
+		Device *string  `json:"device"`
+		Avg    *float64 `json:"temp_avg"`
+		Min    *float64 `json:"temp_min"`
+		Max    *float64 `json:"temp_max"`
+		N      *int64   `json:"n"`
+	}{&r.Start, &r.End, &r.Device, &r.Avg, &r.Min, &r.Max, &r.N})
+}
+
+// sameResults checks that both did the same work. The bound's plain sums are
+// rounded at every step, so averages are compared with some room.
+func sameResults(leat, by []byte) error {
+	a, b := strings.Split(strings.TrimSpace(string(leat)), "\n"), strings.Split(strings.TrimSpace(string(by)), "\n")
+	if len(a) != len(b) || len(a) < 2 {
+		return fmt.Errorf("leat printed %d results, the bound %d: they do not do the same work", len(a), len(b))
+	}
+	for i := range a {
+		var x, y result
+		if err := errors.Join(json.Unmarshal([]byte(a[i]), &x), json.Unmarshal([]byte(b[i]), &y)); err != nil {
+			return fmt.Errorf("result %d: %w", i+1, err)
+		}
+		if math.Abs(x.Avg-y.Avg) < 1e-9 {
+			x.Avg = y.Avg
+		}
+		if x != y {
+			return fmt.Errorf("result %d: leat printed %s, the bound %s", i+1, a[i], b[i])
+		}
+	}
+	return nil
 }

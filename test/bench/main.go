@@ -1,12 +1,13 @@
 // Command bench prints the figures of docs/benchmarks.md: the climate workload
 // through `leat run` against a hand-written bound in the same run, bytes per
-// row, the agent's size and its memory when idle.
+// row, the agent's size, its memory when idle and its CPU time per MQTT message against a
+// bare subscriber.
 //
-//	go run ./test/bench [-rows 3000000] [-pairs 5] [-json figures.json]
+//	go run ./test/bench [-rows 3000000] [-pairs 5] [-mqtt 20s] [-json figures.json]
 //
-// Time is CPU time, user and system, of whole processes; both sides of a ratio
-// run in turn, and the medians are compared. A bar that is missed is shown as such; what
-// cannot be measured ends the run with an error.
+// Time is CPU time, user and system, of whole processes; the two sides of a ratio
+// run in turn or side by side, and the medians of turns are compared. A bar that is missed is
+// shown as such; what cannot be measured ends the run with an error.
 package main
 
 import (
@@ -19,35 +20,11 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"text/tabwriter"
+	"time"
+
+	"github.com/leatio/leat/test/bench/bound"
 )
-
-// figure is one line of the report.
-type figure struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Unit  string  `json:"unit"`
-	Bar   string  `json:"bar,omitempty"` // what it is held against
-	Met   *bool   `json:"met,omitempty"`
-}
-
-// report gathers figures.
-type report struct {
-	Machine string   `json:"machine"`
-	Figures []figure `json:"figures"`
-}
-
-func (r *report) add(name string, value float64, unit string) {
-	r.Figures = append(r.Figures, figure{Name: name, Value: value, Unit: unit})
-}
-
-// most adds a figure that should be at most bar.
-func (r *report) most(name string, value float64, unit string, bar float64) {
-	met := value <= bar
-	r.Figures = append(r.Figures, figure{Name: name, Value: value, Unit: unit, Bar: fmt.Sprintf("at most %g", bar), Met: &met})
-}
 
 // bench is one run of everything.
 type bench struct {
@@ -56,46 +33,63 @@ type bench struct {
 	dir    string // temporary
 	rows   int
 	pairs  int
+	mqtt   time.Duration // for each QoS; 0 = not measured
 	report *report
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == "bound" {
-		if err := bound(os.Args[2], os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "bound:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	rows := flag.Int("rows", 3_000_000, "rows of the climate workload")
-	pairs := flag.Int("pairs", 5, "runs of each side")
-	jsonFile := flag.String("json", "", "write the figures to this file too")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rows, *pairs, *jsonFile); err != nil {
+	if err := command(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, rows, pairs int, jsonFile string) (err error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+// command runs everything, or one of the programs that things are held against.
+func command(ctx context.Context) error {
+	switch args := os.Args[1:]; {
+	case len(args) == 2 && args[0] == "bound":
+		_, err := bound.Run(args[1], os.Stdout)
+		return err
+	case len(args) == 4 && args[0] == "subscribe":
+		return subscribe(ctx, args[1], args[2], args[3])
+	}
+	b := &bench{ctx: ctx}
+	flag.IntVar(&b.rows, "rows", 3_000_000, "rows of the climate workload")
+	flag.IntVar(&b.pairs, "pairs", 5, "runs of each side, at least 3")
+	flag.DurationVar(&b.mqtt, "mqtt", 20*time.Second, "how long to send MQTT messages at each QoS; 0 leaves that out, and needs no mosquitto")
+	jsonFile := flag.String("json", "", "write the figures to this file too")
+	flag.Parse()
+	if flag.NArg() > 0 || b.pairs < 3 || b.rows < 1 {
+		return errors.New("see -help; -pairs is at least 3, -rows at least 1")
+	}
+	return b.run(*jsonFile)
+}
+
+func (b *bench) run(jsonFile string) (err error) {
+	out, err := exec.CommandContext(b.ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return fmt.Errorf("run it inside the repository: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "leat-bench-")
-	if err != nil {
+	b.root = strings.TrimSpace(string(out))
+	if b.dir, err = os.MkdirTemp("", "leat-bench-"); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{ctx: ctx, root: strings.TrimSpace(string(out)), dir: dir, rows: rows, pairs: pairs, report: &report{Machine: machine()}}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	b.report = &report{Machine: machine()}
+	if b.mqtt > 0 {
+		if _, err := findMosquitto(); err != nil { // say so before the long part
+			return err
+		}
+	}
 	for _, step := range []struct {
 		name string
 		run  func() error
 	}{
 		{"building", b.build}, {"climate rows", b.generate}, {"leat run against the bound", b.climate},
-		{"bytes per row", b.wire}, {"agent size", b.size}, {"agent memory", b.memory},
+		{"bytes per row", b.wire}, {"the agent's size", b.size}, {"the agent's memory", b.memory}, {"MQTT", b.messages},
 	} {
 		fmt.Fprintln(os.Stderr, "bench:", step.name)
 		if err := step.run(); err != nil {
@@ -107,45 +101,14 @@ func run(ctx context.Context, rows, pairs int, jsonFile string) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(jsonFile, text, 0o644); err != nil {
+		if err := os.WriteFile(jsonFile, append(text, '\n'), 0o644); err != nil {
 			return err
 		}
 	}
-	return b.report.print()
+	return b.report.print(os.Stdout)
 }
 
-func (r *report) print() error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\n\nFIGURE\tVALUE\tUNIT\tBAR\t\n", r.Machine)
-	for _, f := range r.Figures {
-		verdict := ""
-		if f.Met != nil {
-			verdict = map[bool]string{true: "pass", false: "MISS"}[*f.Met]
-		}
-		fmt.Fprintf(w, "%s\t%.4g\t%s\t%s\t%s\n", f.Name, f.Value, f.Unit, f.Bar, verdict)
-	}
-	return w.Flush()
-}
-
-// machine names what the figures were measured on.
-func machine() string {
-	cpu := "unknown processor"
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.SplitSeq(string(b), "\n") {
-			if name, ok := strings.CutPrefix(line, "model name"); ok {
-				cpu = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
-				break
-			}
-		}
-	}
-	load := ""
-	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = ", load " + strings.SplitN(string(b), " ", 2)[0]
-	}
-	return fmt.Sprintf("%s, %d cores, %s/%s, %s%s", cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), load)
-}
-
-// build builds the programs as the Makefile does.
+// build builds the programs as they are shipped.
 func (b *bench) build() error {
 	cmd := exec.CommandContext(b.ctx, "make", "-s", "build")
 	cmd.Dir, cmd.Stderr = b.root, os.Stderr
