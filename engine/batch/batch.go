@@ -81,6 +81,9 @@ type Batch struct {
 	N    int
 	// Sel lists the rows that count in ascending order; nil = all N rows.
 	Sel []uint32
+	// Deleted marks rows that take back what was said of their key before: a
+	// sink deletes it. Nil = none. Only the results of windows and what follows them have such rows.
+	Deleted Bitmap
 	// Origin tells where the rows came from, for rejects. Nil where nobody knows.
 	Origin Origin
 }
@@ -113,7 +116,7 @@ func (b *Batch) Reset() {
 	for i := range b.Cols {
 		b.Cols[i].Reset()
 	}
-	b.N, b.Sel, b.Origin = 0, nil, nil
+	b.N, b.Sel, b.Deleted, b.Origin = 0, nil, nil, nil
 }
 
 // Reset makes the column empty and keeps its memory and its Dict.
@@ -237,7 +240,25 @@ func (b *Batch) AppendRows(src *Batch) {
 			dst.AppendFrom(from, r)
 		}
 	}
+	b.appendDeleted(src)
 	b.N += src.Len()
+}
+
+// appendDeleted takes over the marks of the counting rows of src.
+func (b *Batch) appendDeleted(src *Batch) {
+	if b.Deleted == nil && src.Deleted == nil {
+		return
+	}
+	if b.Deleted == nil {
+		b.Deleted = NewBitmap(b.N, false)
+	}
+	for k := range src.Len() {
+		r := k
+		if src.Sel != nil {
+			r = int(src.Sel[k])
+		}
+		b.Deleted = b.Deleted.Append(b.N+k, src.Deleted != nil && src.Deleted.Get(r))
+	}
 }
 
 // SizeBytes estimates the memory that the batch's values take.

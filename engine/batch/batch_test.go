@@ -162,3 +162,28 @@ func TestPartitionsAreRangesOfKeyGroups(t *testing.T) {
 		}
 	}
 }
+
+func TestAppendRowsKeepsDeletedMarks(t *testing.T) {
+	src := New(Schema{{Name: "a", Type: Int}})
+	src.Cols[0].Ints, src.N = []int64{1, 2, 3}, 3
+	dst := New(Schema{{Name: "a", Type: Int}})
+	dst.AppendRows(src)
+	src.Deleted = NewBitmap(3, false)
+	src.Deleted.Set(2)
+	src.Sel = []uint32{1, 2}
+	dst.AppendRows(src)
+	src.Deleted, src.Sel = nil, nil
+	dst.AppendRows(src)
+	var got []int64
+	for i := range dst.N {
+		if dst.Deleted.Get(i) {
+			got = append(got, dst.Cols[0].Ints[i])
+		}
+	}
+	if dst.N != 8 || len(got) != 1 || got[0] != 3 {
+		t.Fatalf("%d rows, deleted %v; want 8 rows, the one of 3 deleted", dst.N, got)
+	}
+	if dst.Reset(); dst.Deleted != nil {
+		t.Fatal("Reset left marks")
+	}
+}

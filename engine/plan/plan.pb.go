@@ -61,6 +61,29 @@ func (x Hidden) String() string {
 	return strconv.Itoa(int(x))
 }
 
+// Overflow says what happens with rows of new groups beyond max_groups.
+type Overflow int32
+
+// Values of Overflow.
+const (
+	Overflow_OVERFLOW_FORWARD Overflow = 0
+	Overflow_OVERFLOW_REJECT  Overflow = 1
+)
+
+// Overflow_name gives the names of the values.
+var Overflow_name = map[int32]string{
+	0: "OVERFLOW_FORWARD",
+	1: "OVERFLOW_REJECT",
+}
+
+// String gives the name, or the number of a value without one.
+func (x Overflow) String() string {
+	if name, ok := Overflow_name[int32(x)]; ok {
+		return name
+	}
+	return strconv.Itoa(int(x))
+}
+
 type Plan struct {
 	Format          uint32 // 1
 	Pipeline        string // name in the file
@@ -78,6 +101,12 @@ type Plan struct {
 	AwayWaitMicros  int64   // windows wait that long for AWAY agents
 	KeepMicros      int64   // state waits that long for what AWAY agents still hold
 	StateVersion    uint64  // version whose lanes and state this one goes on with; 0 = its own
+	Params          []*Param
+	Zones           []*Zone   // rules of every time zone that the plan names
+	AwayQuorum      float64   // share of the expected agents that is enough once they have passed; 0 = all
+	MaxLagMicros    int64     // an agent that lags the newest by more counts as AWAY; 0 = no bound
+	Lookups         []*Lookup // reference tables, addressed by content like modules
+	OneLane         bool      // an order-sensitive step runs in the cloud: agents open no second lane
 }
 
 // ProtoName is the message's name.
@@ -211,6 +240,54 @@ func (m *Plan) GetStateVersion() (v uint64) {
 	return v
 }
 
+// GetParams gives the field, or its zero value.
+func (m *Plan) GetParams() (v []*Param) {
+	if m != nil {
+		v = m.Params
+	}
+	return v
+}
+
+// GetZones gives the field, or its zero value.
+func (m *Plan) GetZones() (v []*Zone) {
+	if m != nil {
+		v = m.Zones
+	}
+	return v
+}
+
+// GetAwayQuorum gives the field, or its zero value.
+func (m *Plan) GetAwayQuorum() (v float64) {
+	if m != nil {
+		v = m.AwayQuorum
+	}
+	return v
+}
+
+// GetMaxLagMicros gives the field, or its zero value.
+func (m *Plan) GetMaxLagMicros() (v int64) {
+	if m != nil {
+		v = m.MaxLagMicros
+	}
+	return v
+}
+
+// GetLookups gives the field, or its zero value.
+func (m *Plan) GetLookups() (v []*Lookup) {
+	if m != nil {
+		v = m.Lookups
+	}
+	return v
+}
+
+// GetOneLane gives the field, or its zero value.
+func (m *Plan) GetOneLane() (v bool) {
+	if m != nil {
+		v = m.OneLane
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Plan) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -238,6 +315,12 @@ func (m *Plan) WriteProto(w *pb.Writer) {
 	w.Uint(14, uint64(m.AwayWaitMicros))
 	w.Uint(15, uint64(m.KeepMicros))
 	w.Uint(16, m.StateVersion)
+	pb.WriteMessages(w, 17, m.Params)
+	pb.WriteMessages(w, 18, m.Zones)
+	w.Double(19, m.AwayQuorum)
+	w.Uint(20, uint64(m.MaxLagMicros))
+	pb.WriteMessages(w, 21, m.Lookups)
+	w.Uint(22, pb.Bool(m.OneLane))
 }
 
 // ReadProto takes one field in.
@@ -275,6 +358,320 @@ func (m *Plan) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.KeepMicros)
 	case 16:
 		return pb.Varint(f, &m.StateVersion)
+	case 17:
+		return pb.ReadMessages(f, &m.Params)
+	case 18:
+		return pb.ReadMessages(f, &m.Zones)
+	case 19:
+		return f.Double(&m.AwayQuorum)
+	case 20:
+		return pb.Varint(f, &m.MaxLagMicros)
+	case 21:
+		return pb.ReadMessages(f, &m.Lookups)
+	case 22:
+		return f.Bool(&m.OneLane)
+	}
+	return nil
+}
+
+// Param is a named value that agents may set differently. Expressions refer to it
+// by a call "param" of its name; strings of sources and edge sinks by ${param.name}.
+// Resolve replaces both before a fragment runs.
+type Param struct {
+	Name  string
+	Type  uint32      // batch.Type
+	Value *Value      // unless one of sets selects the agent
+	Sets  []*ParamSet // the first that selects the agent counts
+}
+
+// ProtoName is the message's name.
+func (*Param) ProtoName() string { return "Param" }
+
+// GetName gives the field, or its zero value.
+func (m *Param) GetName() (v string) {
+	if m != nil {
+		v = m.Name
+	}
+	return v
+}
+
+// GetType gives the field, or its zero value.
+func (m *Param) GetType() (v uint32) {
+	if m != nil {
+		v = m.Type
+	}
+	return v
+}
+
+// GetValue gives the field, or its zero value.
+func (m *Param) GetValue() (v *Value) {
+	if m != nil {
+		v = m.Value
+	}
+	return v
+}
+
+// GetSets gives the field, or its zero value.
+func (m *Param) GetSets() (v []*ParamSet) {
+	if m != nil {
+		v = m.Sets
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Param) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.String(1, m.Name)
+	w.Uint(2, uint64(m.Type))
+	if m.Value != nil {
+		w.Message(3, m.Value)
+	}
+	pb.WriteMessages(w, 4, m.Sets)
+}
+
+// ReadProto takes one field in.
+func (m *Param) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.String(&m.Name)
+	case 2:
+		return pb.Varint(f, &m.Type)
+	case 3:
+		return pb.ReadMessage(f, &m.Value)
+	case 4:
+		return pb.ReadMessages(f, &m.Sets)
+	}
+	return nil
+}
+
+type ParamSet struct {
+	Agents string // label selector
+	Value  *Value
+}
+
+// ProtoName is the message's name.
+func (*ParamSet) ProtoName() string { return "ParamSet" }
+
+// GetAgents gives the field, or its zero value.
+func (m *ParamSet) GetAgents() (v string) {
+	if m != nil {
+		v = m.Agents
+	}
+	return v
+}
+
+// GetValue gives the field, or its zero value.
+func (m *ParamSet) GetValue() (v *Value) {
+	if m != nil {
+		v = m.Value
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *ParamSet) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.String(1, m.Agents)
+	if m.Value != nil {
+		w.Message(2, m.Value)
+	}
+}
+
+// ReadProto takes one field in.
+func (m *ParamSet) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.String(&m.Agents)
+	case 2:
+		return pb.ReadMessage(f, &m.Value)
+	}
+	return nil
+}
+
+// Zone holds the rules of a time zone as the compiler knew them, so that
+// results depend on no machine's copy of them.
+type Zone struct {
+	Name    string        // as in IANA's database
+	Offset  int64         // seconds east of UTC before the first change
+	Changes []*ZoneChange // ascending
+}
+
+// ProtoName is the message's name.
+func (*Zone) ProtoName() string { return "Zone" }
+
+// GetName gives the field, or its zero value.
+func (m *Zone) GetName() (v string) {
+	if m != nil {
+		v = m.Name
+	}
+	return v
+}
+
+// GetOffset gives the field, or its zero value.
+func (m *Zone) GetOffset() (v int64) {
+	if m != nil {
+		v = m.Offset
+	}
+	return v
+}
+
+// GetChanges gives the field, or its zero value.
+func (m *Zone) GetChanges() (v []*ZoneChange) {
+	if m != nil {
+		v = m.Changes
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Zone) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.String(1, m.Name)
+	w.Uint(2, pb.Zigzag(m.Offset))
+	pb.WriteMessages(w, 3, m.Changes)
+}
+
+// ReadProto takes one field in.
+func (m *Zone) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.String(&m.Name)
+	case 2:
+		return f.Zigzag(&m.Offset)
+	case 3:
+		return pb.ReadMessages(f, &m.Changes)
+	}
+	return nil
+}
+
+type ZoneChange struct {
+	At     int64 // seconds since 1970
+	Offset int64 // seconds east of UTC from then on
+}
+
+// ProtoName is the message's name.
+func (*ZoneChange) ProtoName() string { return "ZoneChange" }
+
+// GetAt gives the field, or its zero value.
+func (m *ZoneChange) GetAt() (v int64) {
+	if m != nil {
+		v = m.At
+	}
+	return v
+}
+
+// GetOffset gives the field, or its zero value.
+func (m *ZoneChange) GetOffset() (v int64) {
+	if m != nil {
+		v = m.Offset
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *ZoneChange) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Uint(1, pb.Zigzag(m.At))
+	w.Uint(2, pb.Zigzag(m.Offset))
+}
+
+// ReadProto takes one field in.
+func (m *ZoneChange) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.Zigzag(&m.At)
+	case 2:
+		return f.Zigzag(&m.Offset)
+	}
+	return nil
+}
+
+// Lookup names the content of a reference table.
+type Lookup struct {
+	Name          string // path or table, as in the file
+	Sha256        []byte // of its bytes, see engine/lookup
+	SizeBytes     uint64
+	RefreshMicros int64  // how often the cloud looks for newer content; 0 = never
+	Table         string // result table that it is read from; empty = a file
+}
+
+// ProtoName is the message's name.
+func (*Lookup) ProtoName() string { return "Lookup" }
+
+// GetName gives the field, or its zero value.
+func (m *Lookup) GetName() (v string) {
+	if m != nil {
+		v = m.Name
+	}
+	return v
+}
+
+// GetSha256 gives the field, or its zero value.
+func (m *Lookup) GetSha256() (v []byte) {
+	if m != nil {
+		v = m.Sha256
+	}
+	return v
+}
+
+// GetSizeBytes gives the field, or its zero value.
+func (m *Lookup) GetSizeBytes() (v uint64) {
+	if m != nil {
+		v = m.SizeBytes
+	}
+	return v
+}
+
+// GetRefreshMicros gives the field, or its zero value.
+func (m *Lookup) GetRefreshMicros() (v int64) {
+	if m != nil {
+		v = m.RefreshMicros
+	}
+	return v
+}
+
+// GetTable gives the field, or its zero value.
+func (m *Lookup) GetTable() (v string) {
+	if m != nil {
+		v = m.Table
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Lookup) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.String(1, m.Name)
+	w.Bytes(2, m.Sha256)
+	w.Uint(3, m.SizeBytes)
+	w.Uint(4, uint64(m.RefreshMicros))
+	w.String(5, m.Table)
+}
+
+// ReadProto takes one field in.
+func (m *Lookup) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.String(&m.Name)
+	case 2:
+		return f.Bytes(&m.Sha256)
+	case 3:
+		return pb.Varint(f, &m.SizeBytes)
+	case 4:
+		return pb.Varint(f, &m.RefreshMicros)
+	case 5:
+		return f.String(&m.Table)
 	}
 	return nil
 }
@@ -325,7 +722,7 @@ func (m *Column) ReadProto(f pb.Field) error {
 
 type Source struct {
 	Kind   isSource_Kind // one of *Source_Mqtt, *Source_File, *Source_Sim
-	Format string        // json | csv
+	Format string        // json | csv | senml | influx | cbor | raw
 	// The columns the plan uses, in the order of the batch that the decoder makes.
 	Columns           []*SourceColumn
 	EventTime         uint32 // index into columns
@@ -333,6 +730,7 @@ type Source struct {
 	IdleAfterMicros   int64 // 0 = never idle
 	MaxFutureMicros   int64 // 0 = no bound
 	HasEventTime      bool
+	TolerantNumbers   bool // senml: numbers given as strings count as numbers
 }
 
 type isSource_Kind interface{ isSource_Kind() }
@@ -455,6 +853,14 @@ func (m *Source) GetHasEventTime() (v bool) {
 	return v
 }
 
+// GetTolerantNumbers gives the field, or its zero value.
+func (m *Source) GetTolerantNumbers() (v bool) {
+	if m != nil {
+		v = m.TolerantNumbers
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Source) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -467,6 +873,7 @@ func (m *Source) WriteProto(w *pb.Writer) {
 	w.Uint(14, uint64(m.IdleAfterMicros))
 	w.Uint(15, uint64(m.MaxFutureMicros))
 	w.Uint(16, pb.Bool(m.HasEventTime))
+	w.Uint(17, pb.Bool(m.TolerantNumbers))
 	switch k := m.Kind.(type) {
 	case *Source_Mqtt:
 		w.Message(1, k.Mqtt)
@@ -521,6 +928,8 @@ func (m *Source) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.MaxFutureMicros)
 	case 16:
 		return f.Bool(&m.HasEventTime)
+	case 17:
+		return f.Bool(&m.TolerantNumbers)
 	}
 	return nil
 }
@@ -954,7 +1363,7 @@ type Node struct {
 	Id     uint32    // position in the fragment
 	Input  int32     // id of the node it reads; -1 = the fragment's input (edge: source rows)
 	Schema []*Column // of its output
-	Op     isNode_Op // one of *Node_Where, *Node_Project, *Node_PartialWindow, *Node_FinalWindow, *Node_PortOut, *Node_PortIn, *Node_Sink
+	Op     isNode_Op // one of *Node_Where, *Node_Project, *Node_PartialWindow, *Node_FinalWindow, *Node_PortOut, *Node_PortIn, *Node_Sink, *Node_Late, *Node_WindowRows, *Node_ChainWindow, *Node_Alert, *Node_Changed, *Node_Sample, *Node_Dedupe, *Node_Lookup, *Node_Keyed
 }
 
 type isNode_Op interface{ isNode_Op() }
@@ -982,7 +1391,7 @@ func (*Node_PartialWindow) isNode_Op() {}
 
 // Node_FinalWindow is a member of Node_Op.
 type Node_FinalWindow struct {
-	FinalWindow *Window // cloud: partials -> results
+	FinalWindow *Window // partials -> results; cloud, or edge where its input is the partial window
 }
 
 func (*Node_FinalWindow) isNode_Op() {}
@@ -1007,6 +1416,69 @@ type Node_Sink struct {
 }
 
 func (*Node_Sink) isNode_Op() {}
+
+// Node_Late is a member of Node_Op.
+type Node_Late struct {
+	Late *Late // input: a partial window; the rows that were late there
+}
+
+func (*Node_Late) isNode_Op() {}
+
+// Node_WindowRows is a member of Node_Op.
+type Node_WindowRows struct {
+	WindowRows *WindowRows // cloud: rows that a partial window forwarded, for a final window
+}
+
+func (*Node_WindowRows) isNode_Op() {}
+
+// Node_ChainWindow is a member of Node_Op.
+type Node_ChainWindow struct {
+	ChainWindow *Window // cloud: results of a window -> results of another
+}
+
+func (*Node_ChainWindow) isNode_Op() {}
+
+// Node_Alert is a member of Node_Op.
+type Node_Alert struct {
+	Alert *Alert
+}
+
+func (*Node_Alert) isNode_Op() {}
+
+// Node_Changed is a member of Node_Op.
+type Node_Changed struct {
+	Changed *Changed
+}
+
+func (*Node_Changed) isNode_Op() {}
+
+// Node_Sample is a member of Node_Op.
+type Node_Sample struct {
+	Sample *Sample
+}
+
+func (*Node_Sample) isNode_Op() {}
+
+// Node_Dedupe is a member of Node_Op.
+type Node_Dedupe struct {
+	Dedupe *Dedupe
+}
+
+func (*Node_Dedupe) isNode_Op() {}
+
+// Node_Lookup is a member of Node_Op.
+type Node_Lookup struct {
+	Lookup *LookupJoin
+}
+
+func (*Node_Lookup) isNode_Op() {}
+
+// Node_Keyed is a member of Node_Op.
+type Node_Keyed struct {
+	Keyed *Keyed
+}
+
+func (*Node_Keyed) isNode_Op() {}
 
 // ProtoName is the message's name.
 func (*Node) ProtoName() string { return "Node" }
@@ -1113,6 +1585,96 @@ func (m *Node) GetSink() (v *Sink) {
 	return v
 }
 
+// GetLate gives the field, or its zero value.
+func (m *Node) GetLate() (v *Late) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_Late); ok {
+			v = k.Late
+		}
+	}
+	return v
+}
+
+// GetWindowRows gives the field, or its zero value.
+func (m *Node) GetWindowRows() (v *WindowRows) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_WindowRows); ok {
+			v = k.WindowRows
+		}
+	}
+	return v
+}
+
+// GetChainWindow gives the field, or its zero value.
+func (m *Node) GetChainWindow() (v *Window) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_ChainWindow); ok {
+			v = k.ChainWindow
+		}
+	}
+	return v
+}
+
+// GetAlert gives the field, or its zero value.
+func (m *Node) GetAlert() (v *Alert) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_Alert); ok {
+			v = k.Alert
+		}
+	}
+	return v
+}
+
+// GetChanged gives the field, or its zero value.
+func (m *Node) GetChanged() (v *Changed) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_Changed); ok {
+			v = k.Changed
+		}
+	}
+	return v
+}
+
+// GetSample gives the field, or its zero value.
+func (m *Node) GetSample() (v *Sample) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_Sample); ok {
+			v = k.Sample
+		}
+	}
+	return v
+}
+
+// GetDedupe gives the field, or its zero value.
+func (m *Node) GetDedupe() (v *Dedupe) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_Dedupe); ok {
+			v = k.Dedupe
+		}
+	}
+	return v
+}
+
+// GetLookup gives the field, or its zero value.
+func (m *Node) GetLookup() (v *LookupJoin) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_Lookup); ok {
+			v = k.Lookup
+		}
+	}
+	return v
+}
+
+// GetKeyed gives the field, or its zero value.
+func (m *Node) GetKeyed() (v *Keyed) {
+	if m != nil {
+		if k, ok := m.Op.(*Node_Keyed); ok {
+			v = k.Keyed
+		}
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Node) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -1136,6 +1698,24 @@ func (m *Node) WriteProto(w *pb.Writer) {
 		w.Message(15, k.PortIn)
 	case *Node_Sink:
 		w.Message(16, k.Sink)
+	case *Node_Late:
+		w.Message(17, k.Late)
+	case *Node_WindowRows:
+		w.Message(18, k.WindowRows)
+	case *Node_ChainWindow:
+		w.Message(19, k.ChainWindow)
+	case *Node_Alert:
+		w.Message(20, k.Alert)
+	case *Node_Changed:
+		w.Message(21, k.Changed)
+	case *Node_Sample:
+		w.Message(22, k.Sample)
+	case *Node_Dedupe:
+		w.Message(23, k.Dedupe)
+	case *Node_Lookup:
+		w.Message(24, k.Lookup)
+	case *Node_Keyed:
+		w.Message(25, k.Keyed)
 	}
 }
 
@@ -1211,6 +1791,645 @@ func (m *Node) ReadProto(f pb.Field) error {
 			m.Op = k
 			return pb.ReadMessage(f, &k.Sink)
 		}
+	case 17:
+		if k, ok := m.Op.(*Node_Late); ok {
+			return pb.ReadMessage(f, &k.Late)
+		}
+		if f.IsBytes() {
+			k := new(Node_Late)
+			m.Op = k
+			return pb.ReadMessage(f, &k.Late)
+		}
+	case 18:
+		if k, ok := m.Op.(*Node_WindowRows); ok {
+			return pb.ReadMessage(f, &k.WindowRows)
+		}
+		if f.IsBytes() {
+			k := new(Node_WindowRows)
+			m.Op = k
+			return pb.ReadMessage(f, &k.WindowRows)
+		}
+	case 19:
+		if k, ok := m.Op.(*Node_ChainWindow); ok {
+			return pb.ReadMessage(f, &k.ChainWindow)
+		}
+		if f.IsBytes() {
+			k := new(Node_ChainWindow)
+			m.Op = k
+			return pb.ReadMessage(f, &k.ChainWindow)
+		}
+	case 20:
+		if k, ok := m.Op.(*Node_Alert); ok {
+			return pb.ReadMessage(f, &k.Alert)
+		}
+		if f.IsBytes() {
+			k := new(Node_Alert)
+			m.Op = k
+			return pb.ReadMessage(f, &k.Alert)
+		}
+	case 21:
+		if k, ok := m.Op.(*Node_Changed); ok {
+			return pb.ReadMessage(f, &k.Changed)
+		}
+		if f.IsBytes() {
+			k := new(Node_Changed)
+			m.Op = k
+			return pb.ReadMessage(f, &k.Changed)
+		}
+	case 22:
+		if k, ok := m.Op.(*Node_Sample); ok {
+			return pb.ReadMessage(f, &k.Sample)
+		}
+		if f.IsBytes() {
+			k := new(Node_Sample)
+			m.Op = k
+			return pb.ReadMessage(f, &k.Sample)
+		}
+	case 23:
+		if k, ok := m.Op.(*Node_Dedupe); ok {
+			return pb.ReadMessage(f, &k.Dedupe)
+		}
+		if f.IsBytes() {
+			k := new(Node_Dedupe)
+			m.Op = k
+			return pb.ReadMessage(f, &k.Dedupe)
+		}
+	case 24:
+		if k, ok := m.Op.(*Node_Lookup); ok {
+			return pb.ReadMessage(f, &k.Lookup)
+		}
+		if f.IsBytes() {
+			k := new(Node_Lookup)
+			m.Op = k
+			return pb.ReadMessage(f, &k.Lookup)
+		}
+	case 25:
+		if k, ok := m.Op.(*Node_Keyed); ok {
+			return pb.ReadMessage(f, &k.Keyed)
+		}
+		if f.IsBytes() {
+			k := new(Node_Keyed)
+			m.Op = k
+			return pb.ReadMessage(f, &k.Keyed)
+		}
+	}
+	return nil
+}
+
+// Late gives the rows that were late for one or more of their windows: the
+// columns of the window's input, then _late_for (int), for how many windows.
+type Late struct {
+}
+
+// ProtoName is the message's name.
+func (*Late) ProtoName() string { return "Late" }
+
+// WriteProto writes the fields that are set.
+func (m *Late) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+}
+
+// ReadProto takes one field in.
+func (m *Late) ReadProto(f pb.Field) error {
+	return nil
+}
+
+// WindowRows adds rows of a port of the kind WINDOW_ROWS to a final window
+// that stands before it in the fragment.
+type WindowRows struct {
+	Window uint32
+}
+
+// ProtoName is the message's name.
+func (*WindowRows) ProtoName() string { return "WindowRows" }
+
+// GetWindow gives the field, or its zero value.
+func (m *WindowRows) GetWindow() (v uint32) {
+	if m != nil {
+		v = m.Window
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *WindowRows) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Uint(1, uint64(m.Window))
+}
+
+// ReadProto takes one field in.
+func (m *WindowRows) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return pb.Varint(f, &m.Window)
+	}
+	return nil
+}
+
+// Alert turns rows into rows about a condition, by key: those of its input,
+// then alert (string: raised, cleared or silent) and since (timestamp).
+type Alert struct {
+	Keys         []uint32
+	TimeColumn   uint32
+	When         *Expr
+	ForMicros    int64
+	Clear        *Expr // absent: when is false
+	SilentMicros int64 // 0 = never silent
+}
+
+// ProtoName is the message's name.
+func (*Alert) ProtoName() string { return "Alert" }
+
+// GetKeys gives the field, or its zero value.
+func (m *Alert) GetKeys() (v []uint32) {
+	if m != nil {
+		v = m.Keys
+	}
+	return v
+}
+
+// GetTimeColumn gives the field, or its zero value.
+func (m *Alert) GetTimeColumn() (v uint32) {
+	if m != nil {
+		v = m.TimeColumn
+	}
+	return v
+}
+
+// GetWhen gives the field, or its zero value.
+func (m *Alert) GetWhen() (v *Expr) {
+	if m != nil {
+		v = m.When
+	}
+	return v
+}
+
+// GetForMicros gives the field, or its zero value.
+func (m *Alert) GetForMicros() (v int64) {
+	if m != nil {
+		v = m.ForMicros
+	}
+	return v
+}
+
+// GetClear gives the field, or its zero value.
+func (m *Alert) GetClear() (v *Expr) {
+	if m != nil {
+		v = m.Clear
+	}
+	return v
+}
+
+// GetSilentMicros gives the field, or its zero value.
+func (m *Alert) GetSilentMicros() (v int64) {
+	if m != nil {
+		v = m.SilentMicros
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Alert) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Packed(1, m.Keys)
+	w.Uint(2, uint64(m.TimeColumn))
+	if m.When != nil {
+		w.Message(3, m.When)
+	}
+	w.Uint(4, uint64(m.ForMicros))
+	if m.Clear != nil {
+		w.Message(5, m.Clear)
+	}
+	w.Uint(6, uint64(m.SilentMicros))
+}
+
+// ReadProto takes one field in.
+func (m *Alert) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.Uint32s(&m.Keys)
+	case 2:
+		return pb.Varint(f, &m.TimeColumn)
+	case 3:
+		return pb.ReadMessage(f, &m.When)
+	case 4:
+		return pb.Varint(f, &m.ForMicros)
+	case 5:
+		return pb.ReadMessage(f, &m.Clear)
+	case 6:
+		return pb.Varint(f, &m.SilentMicros)
+	}
+	return nil
+}
+
+// Changed lets a row through where it is the first of its key or differs from
+// the last one let through.
+type Changed struct {
+	Keys            []uint32
+	TimeColumn      uint32
+	Columns         []*ChangedColumn
+	HeartbeatMicros int64 // let one through at least that often; 0 = never
+	HasTime         bool
+}
+
+// ProtoName is the message's name.
+func (*Changed) ProtoName() string { return "Changed" }
+
+// GetKeys gives the field, or its zero value.
+func (m *Changed) GetKeys() (v []uint32) {
+	if m != nil {
+		v = m.Keys
+	}
+	return v
+}
+
+// GetTimeColumn gives the field, or its zero value.
+func (m *Changed) GetTimeColumn() (v uint32) {
+	if m != nil {
+		v = m.TimeColumn
+	}
+	return v
+}
+
+// GetColumns gives the field, or its zero value.
+func (m *Changed) GetColumns() (v []*ChangedColumn) {
+	if m != nil {
+		v = m.Columns
+	}
+	return v
+}
+
+// GetHeartbeatMicros gives the field, or its zero value.
+func (m *Changed) GetHeartbeatMicros() (v int64) {
+	if m != nil {
+		v = m.HeartbeatMicros
+	}
+	return v
+}
+
+// GetHasTime gives the field, or its zero value.
+func (m *Changed) GetHasTime() (v bool) {
+	if m != nil {
+		v = m.HasTime
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Changed) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Packed(1, m.Keys)
+	w.Uint(2, uint64(m.TimeColumn))
+	pb.WriteMessages(w, 3, m.Columns)
+	w.Uint(4, uint64(m.HeartbeatMicros))
+	w.Uint(5, pb.Bool(m.HasTime))
+}
+
+// ReadProto takes one field in.
+func (m *Changed) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.Uint32s(&m.Keys)
+	case 2:
+		return pb.Varint(f, &m.TimeColumn)
+	case 3:
+		return pb.ReadMessages(f, &m.Columns)
+	case 4:
+		return pb.Varint(f, &m.HeartbeatMicros)
+	case 5:
+		return f.Bool(&m.HasTime)
+	}
+	return nil
+}
+
+type ChangedColumn struct {
+	Column   uint32
+	Deadband float64 // numbers that differ by no more count as equal
+}
+
+// ProtoName is the message's name.
+func (*ChangedColumn) ProtoName() string { return "ChangedColumn" }
+
+// GetColumn gives the field, or its zero value.
+func (m *ChangedColumn) GetColumn() (v uint32) {
+	if m != nil {
+		v = m.Column
+	}
+	return v
+}
+
+// GetDeadband gives the field, or its zero value.
+func (m *ChangedColumn) GetDeadband() (v float64) {
+	if m != nil {
+		v = m.Deadband
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *ChangedColumn) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Uint(1, uint64(m.Column))
+	w.Double(2, m.Deadband)
+}
+
+// ReadProto takes one field in.
+func (m *ChangedColumn) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return pb.Varint(f, &m.Column)
+	case 2:
+		return f.Double(&m.Deadband)
+	}
+	return nil
+}
+
+// Sample lets through the first row of each key in each interval of event time.
+type Sample struct {
+	Keys        []uint32
+	TimeColumn  uint32
+	EveryMicros int64
+}
+
+// ProtoName is the message's name.
+func (*Sample) ProtoName() string { return "Sample" }
+
+// GetKeys gives the field, or its zero value.
+func (m *Sample) GetKeys() (v []uint32) {
+	if m != nil {
+		v = m.Keys
+	}
+	return v
+}
+
+// GetTimeColumn gives the field, or its zero value.
+func (m *Sample) GetTimeColumn() (v uint32) {
+	if m != nil {
+		v = m.TimeColumn
+	}
+	return v
+}
+
+// GetEveryMicros gives the field, or its zero value.
+func (m *Sample) GetEveryMicros() (v int64) {
+	if m != nil {
+		v = m.EveryMicros
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Sample) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Packed(1, m.Keys)
+	w.Uint(2, uint64(m.TimeColumn))
+	w.Uint(3, uint64(m.EveryMicros))
+}
+
+// ReadProto takes one field in.
+func (m *Sample) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.Uint32s(&m.Keys)
+	case 2:
+		return pb.Varint(f, &m.TimeColumn)
+	case 3:
+		return pb.Varint(f, &m.EveryMicros)
+	}
+	return nil
+}
+
+// Dedupe drops rows whose key was seen less than within before, by event time.
+type Dedupe struct {
+	Keys         []uint32
+	TimeColumn   uint32
+	WithinMicros int64
+}
+
+// ProtoName is the message's name.
+func (*Dedupe) ProtoName() string { return "Dedupe" }
+
+// GetKeys gives the field, or its zero value.
+func (m *Dedupe) GetKeys() (v []uint32) {
+	if m != nil {
+		v = m.Keys
+	}
+	return v
+}
+
+// GetTimeColumn gives the field, or its zero value.
+func (m *Dedupe) GetTimeColumn() (v uint32) {
+	if m != nil {
+		v = m.TimeColumn
+	}
+	return v
+}
+
+// GetWithinMicros gives the field, or its zero value.
+func (m *Dedupe) GetWithinMicros() (v int64) {
+	if m != nil {
+		v = m.WithinMicros
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Dedupe) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Packed(1, m.Keys)
+	w.Uint(2, uint64(m.TimeColumn))
+	w.Uint(3, uint64(m.WithinMicros))
+}
+
+// ReadProto takes one field in.
+func (m *Dedupe) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.Uint32s(&m.Keys)
+	case 2:
+		return pb.Varint(f, &m.TimeColumn)
+	case 3:
+		return pb.Varint(f, &m.WithinMicros)
+	}
+	return nil
+}
+
+// LookupJoin adds columns of a reference table to rows.
+type LookupJoin struct {
+	Lookup      uint32   // index into Plan.lookups
+	Keys        []uint32 // columns of the rows
+	On          []string // columns of the table that equal them
+	Columns     []string // of the table, appended to the rows
+	DropMissing bool     // else the columns are null
+}
+
+// ProtoName is the message's name.
+func (*LookupJoin) ProtoName() string { return "LookupJoin" }
+
+// GetLookup gives the field, or its zero value.
+func (m *LookupJoin) GetLookup() (v uint32) {
+	if m != nil {
+		v = m.Lookup
+	}
+	return v
+}
+
+// GetKeys gives the field, or its zero value.
+func (m *LookupJoin) GetKeys() (v []uint32) {
+	if m != nil {
+		v = m.Keys
+	}
+	return v
+}
+
+// GetOn gives the field, or its zero value.
+func (m *LookupJoin) GetOn() (v []string) {
+	if m != nil {
+		v = m.On
+	}
+	return v
+}
+
+// GetColumns gives the field, or its zero value.
+func (m *LookupJoin) GetColumns() (v []string) {
+	if m != nil {
+		v = m.Columns
+	}
+	return v
+}
+
+// GetDropMissing gives the field, or its zero value.
+func (m *LookupJoin) GetDropMissing() (v bool) {
+	if m != nil {
+		v = m.DropMissing
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *LookupJoin) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Uint(1, uint64(m.Lookup))
+	w.Packed(2, m.Keys)
+	for _, v := range m.On {
+		w.StringAlways(3, v)
+	}
+	for _, v := range m.Columns {
+		w.StringAlways(4, v)
+	}
+	w.Uint(5, pb.Bool(m.DropMissing))
+}
+
+// ReadProto takes one field in.
+func (m *LookupJoin) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return pb.Varint(f, &m.Lookup)
+	case 2:
+		return f.Uint32s(&m.Keys)
+	case 3:
+		return f.Strings(&m.On)
+	case 4:
+		return f.Strings(&m.Columns)
+	case 5:
+		return f.Bool(&m.DropMissing)
+	}
+	return nil
+}
+
+// Keyed runs a function with state and timers by key.
+type Keyed struct {
+	Keys          []uint32
+	TimeColumn    uint32
+	Function      string
+	TtlMicros     int64  // of event time without a row; 0 = for ever
+	MaxStateBytes uint64 // of one key
+}
+
+// ProtoName is the message's name.
+func (*Keyed) ProtoName() string { return "Keyed" }
+
+// GetKeys gives the field, or its zero value.
+func (m *Keyed) GetKeys() (v []uint32) {
+	if m != nil {
+		v = m.Keys
+	}
+	return v
+}
+
+// GetTimeColumn gives the field, or its zero value.
+func (m *Keyed) GetTimeColumn() (v uint32) {
+	if m != nil {
+		v = m.TimeColumn
+	}
+	return v
+}
+
+// GetFunction gives the field, or its zero value.
+func (m *Keyed) GetFunction() (v string) {
+	if m != nil {
+		v = m.Function
+	}
+	return v
+}
+
+// GetTtlMicros gives the field, or its zero value.
+func (m *Keyed) GetTtlMicros() (v int64) {
+	if m != nil {
+		v = m.TtlMicros
+	}
+	return v
+}
+
+// GetMaxStateBytes gives the field, or its zero value.
+func (m *Keyed) GetMaxStateBytes() (v uint64) {
+	if m != nil {
+		v = m.MaxStateBytes
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Keyed) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.Packed(1, m.Keys)
+	w.Uint(2, uint64(m.TimeColumn))
+	w.String(3, m.Function)
+	w.Uint(4, uint64(m.TtlMicros))
+	w.Uint(5, m.MaxStateBytes)
+}
+
+// ReadProto takes one field in.
+func (m *Keyed) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.Uint32s(&m.Keys)
+	case 2:
+		return pb.Varint(f, &m.TimeColumn)
+	case 3:
+		return f.String(&m.Function)
+	case 4:
+		return pb.Varint(f, &m.TtlMicros)
+	case 5:
+		return pb.Varint(f, &m.MaxStateBytes)
 	}
 	return nil
 }
@@ -1350,14 +2569,16 @@ type Port_Kind int32
 
 // Values of Port_Kind.
 const (
-	Port_ROWS     Port_Kind = 0
-	Port_PARTIALS Port_Kind = 1
+	Port_ROWS        Port_Kind = 0
+	Port_PARTIALS    Port_Kind = 1
+	Port_WINDOW_ROWS Port_Kind = 2
 )
 
 // Port_Kind_name gives the names of the values.
 var Port_Kind_name = map[int32]string{
 	0: "ROWS",
 	1: "PARTIALS",
+	2: "WINDOW_ROWS",
 }
 
 // String gives the name, or the number of a value without one.
@@ -1369,9 +2590,11 @@ func (x Port_Kind) String() string {
 }
 
 type Port struct {
-	Kind   Port_Kind
-	Schema []*Column
-	Keys   []uint32 // columns whose values choose the key group; none = by agent
+	Kind            Port_Kind
+	Schema          []*Column
+	Keys            []uint32 // columns whose values choose the key group; none = by agent
+	FreshnessMicros int64    // as in Plan; 0 = the plan's
+	FreshnessWindow bool
 }
 
 // ProtoName is the message's name.
@@ -1401,6 +2624,22 @@ func (m *Port) GetKeys() (v []uint32) {
 	return v
 }
 
+// GetFreshnessMicros gives the field, or its zero value.
+func (m *Port) GetFreshnessMicros() (v int64) {
+	if m != nil {
+		v = m.FreshnessMicros
+	}
+	return v
+}
+
+// GetFreshnessWindow gives the field, or its zero value.
+func (m *Port) GetFreshnessWindow() (v bool) {
+	if m != nil {
+		v = m.FreshnessWindow
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Port) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -1409,6 +2648,8 @@ func (m *Port) WriteProto(w *pb.Writer) {
 	w.Uint(1, uint64(m.Kind))
 	pb.WriteMessages(w, 2, m.Schema)
 	w.Packed(3, m.Keys)
+	w.Uint(4, uint64(m.FreshnessMicros))
+	w.Uint(5, pb.Bool(m.FreshnessWindow))
 }
 
 // ReadProto takes one field in.
@@ -1420,6 +2661,10 @@ func (m *Port) ReadProto(f pb.Field) error {
 		return pb.ReadMessages(f, &m.Schema)
 	case 3:
 		return f.Uint32s(&m.Keys)
+	case 4:
+		return pb.Varint(f, &m.FreshnessMicros)
+	case 5:
+		return f.Bool(&m.FreshnessWindow)
 	}
 	return nil
 }
@@ -1427,18 +2672,27 @@ func (m *Port) ReadProto(f pb.Field) error {
 // Window is one window step. The partial and the final node hold equal copies.
 //
 // Partial batches have the columns: the keys, slice_start, slice_end
-// (timestamps), then the state columns of each accumulator in order.
+// (timestamps), first_end (timestamp, where slices feed more than one window; the end of the first window that the partial counts for), then the
+// state columns of each accumulator in order. Window rows have the keys, the event time,
+// first_end, then the accumulators' columns, each once, in order of their positions.
 // Final batches have: window_start, window_end, the keys, the results,
-// _revision (int).
+// where asked for _agents_seen and _agents_expected (int), _revision (int).
 type Window struct {
-	Keys                  []*Column // name and type of each key
-	KeyColumns            []uint32  // of the row batch
-	TimeColumn            uint32    // of the row batch
-	Windows               []*WindowSpec
-	SliceMicros           int64
+	Keys                  []*Column     // name and type of each key
+	KeyColumns            []uint32      // of the row batch
+	TimeColumn            uint32        // of the row batch
+	Windows               []*WindowSpec // a session stands alone
+	SliceMicros           int64         // greatest common divisor of all starts and ends; 0 = sessions
 	AllowedLatenessMicros int64
 	Accumulators          []*Accumulator
 	Results               []*Result
+	TimeZone              string // one of Plan.zones; empty = UTC
+	EarlyMicros           int64  // unfinished windows are emitted that often, by watermark; 0 = never
+	Completeness          bool
+	MaxGroups             uint64 // bound on groups in a slice on an agent; 0 = the default
+	Overflow              Overflow
+	InnerLatenessMicros   int64 // chain windows: how long inner results may change after their end
+	ForwardRows           bool  // place: cloud: never aggregate on the edge
 }
 
 // ProtoName is the message's name.
@@ -1508,6 +2762,62 @@ func (m *Window) GetResults() (v []*Result) {
 	return v
 }
 
+// GetTimeZone gives the field, or its zero value.
+func (m *Window) GetTimeZone() (v string) {
+	if m != nil {
+		v = m.TimeZone
+	}
+	return v
+}
+
+// GetEarlyMicros gives the field, or its zero value.
+func (m *Window) GetEarlyMicros() (v int64) {
+	if m != nil {
+		v = m.EarlyMicros
+	}
+	return v
+}
+
+// GetCompleteness gives the field, or its zero value.
+func (m *Window) GetCompleteness() (v bool) {
+	if m != nil {
+		v = m.Completeness
+	}
+	return v
+}
+
+// GetMaxGroups gives the field, or its zero value.
+func (m *Window) GetMaxGroups() (v uint64) {
+	if m != nil {
+		v = m.MaxGroups
+	}
+	return v
+}
+
+// GetOverflow gives the field, or its zero value.
+func (m *Window) GetOverflow() (v Overflow) {
+	if m != nil {
+		v = m.Overflow
+	}
+	return v
+}
+
+// GetInnerLatenessMicros gives the field, or its zero value.
+func (m *Window) GetInnerLatenessMicros() (v int64) {
+	if m != nil {
+		v = m.InnerLatenessMicros
+	}
+	return v
+}
+
+// GetForwardRows gives the field, or its zero value.
+func (m *Window) GetForwardRows() (v bool) {
+	if m != nil {
+		v = m.ForwardRows
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Window) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -1521,6 +2831,13 @@ func (m *Window) WriteProto(w *pb.Writer) {
 	w.Uint(6, uint64(m.AllowedLatenessMicros))
 	pb.WriteMessages(w, 7, m.Accumulators)
 	pb.WriteMessages(w, 8, m.Results)
+	w.String(9, m.TimeZone)
+	w.Uint(10, uint64(m.EarlyMicros))
+	w.Uint(11, pb.Bool(m.Completeness))
+	w.Uint(12, m.MaxGroups)
+	w.Uint(13, uint64(m.Overflow))
+	w.Uint(14, uint64(m.InnerLatenessMicros))
+	w.Uint(15, pb.Bool(m.ForwardRows))
 }
 
 // ReadProto takes one field in.
@@ -1542,6 +2859,20 @@ func (m *Window) ReadProto(f pb.Field) error {
 		return pb.ReadMessages(f, &m.Accumulators)
 	case 8:
 		return pb.ReadMessages(f, &m.Results)
+	case 9:
+		return f.String(&m.TimeZone)
+	case 10:
+		return pb.Varint(f, &m.EarlyMicros)
+	case 11:
+		return f.Bool(&m.Completeness)
+	case 12:
+		return pb.Varint(f, &m.MaxGroups)
+	case 13:
+		return pb.Varint(f, &m.Overflow)
+	case 14:
+		return pb.Varint(f, &m.InnerLatenessMicros)
+	case 15:
+		return f.Bool(&m.ForwardRows)
 	}
 	return nil
 }
@@ -1629,9 +2960,10 @@ func (m *WindowSpec) ReadProto(f pb.Field) error {
 }
 
 type Accumulator struct {
-	Kind   string // count | count_value | sum | min | max | first | last | moments
-	Column int32  // of the row batch; -1 = none
-	Type   uint32 // batch.Type of that column; 0 = none
+	Kind   string  // see package aggregate
+	Column int32   // of the row batch; -1 = none
+	Type   uint32  // batch.Type of that column; 0 = none
+	Param  float64 // of kinds that take one: accuracy, capacity
 }
 
 // ProtoName is the message's name.
@@ -1661,6 +2993,14 @@ func (m *Accumulator) GetType() (v uint32) {
 	return v
 }
 
+// GetParam gives the field, or its zero value.
+func (m *Accumulator) GetParam() (v float64) {
+	if m != nil {
+		v = m.Param
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Accumulator) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -1669,6 +3009,7 @@ func (m *Accumulator) WriteProto(w *pb.Writer) {
 	w.String(1, m.Kind)
 	w.Uint(2, uint64(m.Column))
 	w.Uint(3, uint64(m.Type))
+	w.Double(4, m.Param)
 }
 
 // ReadProto takes one field in.
@@ -1680,6 +3021,8 @@ func (m *Accumulator) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.Column)
 	case 3:
 		return pb.Varint(f, &m.Type)
+	case 4:
+		return f.Double(&m.Param)
 	}
 	return nil
 }
@@ -1689,6 +3032,7 @@ type Result struct {
 	Function     string // count | sum | avg | min | max | first | last | var_pop | ...
 	Accumulators []uint32
 	Type         uint32
+	Param        float64 // of functions that take one: the quantile, k of top_k
 }
 
 // ProtoName is the message's name.
@@ -1726,6 +3070,14 @@ func (m *Result) GetType() (v uint32) {
 	return v
 }
 
+// GetParam gives the field, or its zero value.
+func (m *Result) GetParam() (v float64) {
+	if m != nil {
+		v = m.Param
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Result) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -1735,6 +3087,7 @@ func (m *Result) WriteProto(w *pb.Writer) {
 	w.String(2, m.Function)
 	w.Packed(3, m.Accumulators)
 	w.Uint(4, uint64(m.Type))
+	w.Double(5, m.Param)
 }
 
 // ReadProto takes one field in.
@@ -1748,12 +3101,16 @@ func (m *Result) ReadProto(f pb.Field) error {
 		return f.Uint32s(&m.Accumulators)
 	case 4:
 		return pb.Varint(f, &m.Type)
+	case 5:
+		return f.Double(&m.Param)
 	}
 	return nil
 }
 
 type Sink struct {
-	Kind isSink_Kind // one of *Sink_Table, *Sink_Stdout, *Sink_File
+	Kind        isSink_Kind // one of *Sink_Table, *Sink_Stdout, *Sink_File, *Sink_Mqtt
+	Name        string      // unique in the plan; edge sinks file their queue under it
+	BudgetBytes uint64      // edge: what the queue may hold; the oldest rows go first
 }
 
 type isSink_Kind interface{ isSink_Kind() }
@@ -1778,6 +3135,13 @@ type Sink_File struct {
 }
 
 func (*Sink_File) isSink_Kind() {}
+
+// Sink_Mqtt is a member of Sink_Kind.
+type Sink_Mqtt struct {
+	Mqtt *MqttSink // edge
+}
+
+func (*Sink_Mqtt) isSink_Kind() {}
 
 // ProtoName is the message's name.
 func (*Sink) ProtoName() string { return "Sink" }
@@ -1820,11 +3184,39 @@ func (m *Sink) GetFile() (v *FileSink) {
 	return v
 }
 
+// GetMqtt gives the field, or its zero value.
+func (m *Sink) GetMqtt() (v *MqttSink) {
+	if m != nil {
+		if k, ok := m.Kind.(*Sink_Mqtt); ok {
+			v = k.Mqtt
+		}
+	}
+	return v
+}
+
+// GetName gives the field, or its zero value.
+func (m *Sink) GetName() (v string) {
+	if m != nil {
+		v = m.Name
+	}
+	return v
+}
+
+// GetBudgetBytes gives the field, or its zero value.
+func (m *Sink) GetBudgetBytes() (v uint64) {
+	if m != nil {
+		v = m.BudgetBytes
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Sink) WriteProto(w *pb.Writer) {
 	if m == nil {
 		return
 	}
+	w.String(5, m.Name)
+	w.Uint(6, m.BudgetBytes)
 	switch k := m.Kind.(type) {
 	case *Sink_Table:
 		w.Message(1, k.Table)
@@ -1832,6 +3224,8 @@ func (m *Sink) WriteProto(w *pb.Writer) {
 		w.Message(2, k.Stdout)
 	case *Sink_File:
 		w.Message(3, k.File)
+	case *Sink_Mqtt:
+		w.Message(4, k.Mqtt)
 	}
 }
 
@@ -1865,6 +3259,19 @@ func (m *Sink) ReadProto(f pb.Field) error {
 			m.Kind = k
 			return pb.ReadMessage(f, &k.File)
 		}
+	case 4:
+		if k, ok := m.Kind.(*Sink_Mqtt); ok {
+			return pb.ReadMessage(f, &k.Mqtt)
+		}
+		if f.IsBytes() {
+			k := new(Sink_Mqtt)
+			m.Kind = k
+			return pb.ReadMessage(f, &k.Mqtt)
+		}
+	case 5:
+		return f.String(&m.Name)
+	case 6:
+		return pb.Varint(f, &m.BudgetBytes)
 	}
 	return nil
 }
@@ -1972,7 +3379,8 @@ func (m *StdoutSink) ReadProto(f pb.Field) error {
 }
 
 type FileSink struct {
-	Path string
+	Path     string
+	MaxBytes uint64 // edge: the file is renamed to path.1 at this size; 0 = never
 }
 
 // ProtoName is the message's name.
@@ -1986,12 +3394,21 @@ func (m *FileSink) GetPath() (v string) {
 	return v
 }
 
+// GetMaxBytes gives the field, or its zero value.
+func (m *FileSink) GetMaxBytes() (v uint64) {
+	if m != nil {
+		v = m.MaxBytes
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *FileSink) WriteProto(w *pb.Writer) {
 	if m == nil {
 		return
 	}
 	w.String(1, m.Path)
+	w.Uint(2, m.MaxBytes)
 }
 
 // ReadProto takes one field in.
@@ -1999,6 +3416,79 @@ func (m *FileSink) ReadProto(f pb.Field) error {
 	switch f.Number {
 	case 1:
 		return f.String(&m.Path)
+	case 2:
+		return pb.Varint(f, &m.MaxBytes)
+	}
+	return nil
+}
+
+// MqttSink publishes each row as a JSON object.
+type MqttSink struct {
+	Connection *MqttSource // broker and credentials; topics and qos of it mean nothing
+	Topic      string      // {column} stands for the row's value
+	Qos        uint32
+	Retain     bool
+}
+
+// ProtoName is the message's name.
+func (*MqttSink) ProtoName() string { return "MqttSink" }
+
+// GetConnection gives the field, or its zero value.
+func (m *MqttSink) GetConnection() (v *MqttSource) {
+	if m != nil {
+		v = m.Connection
+	}
+	return v
+}
+
+// GetTopic gives the field, or its zero value.
+func (m *MqttSink) GetTopic() (v string) {
+	if m != nil {
+		v = m.Topic
+	}
+	return v
+}
+
+// GetQos gives the field, or its zero value.
+func (m *MqttSink) GetQos() (v uint32) {
+	if m != nil {
+		v = m.Qos
+	}
+	return v
+}
+
+// GetRetain gives the field, or its zero value.
+func (m *MqttSink) GetRetain() (v bool) {
+	if m != nil {
+		v = m.Retain
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *MqttSink) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	if m.Connection != nil {
+		w.Message(1, m.Connection)
+	}
+	w.String(2, m.Topic)
+	w.Uint(3, uint64(m.Qos))
+	w.Uint(4, pb.Bool(m.Retain))
+}
+
+// ReadProto takes one field in.
+func (m *MqttSink) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return pb.ReadMessage(f, &m.Connection)
+	case 2:
+		return f.String(&m.Topic)
+	case 3:
+		return pb.Varint(f, &m.Qos)
+	case 4:
+		return f.Bool(&m.Retain)
 	}
 	return nil
 }
