@@ -18,6 +18,9 @@ type Accumulator interface {
 	Add(slots []uint32, col *batch.Column, times []int64, rows []uint32)
 	// Merge takes the state in row rows[i] (rows nil: row i) of the state columns into slot slots[i].
 	Merge(slots []uint32, state []batch.Column, rows []uint32)
+	// MergeFrom takes the states of slots fromSlots[i] of from, which was made with the same Spec, into the
+	// slots slots[i], one after the other. from may be the receiver itself; otherwise it does not change.
+	MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32)
 	// AppendState appends the states of the slots to the state columns.
 	AppendState(dst []batch.Column, slots []uint32)
 	// Clear sets the slots back to the identity.
@@ -38,42 +41,64 @@ const (
 	Moments    = "moments" // var_pop, var_samp, stddev_pop, stddev_samp
 )
 
-// New returns an empty accumulator of a kind over a column of type in (which count ignores).
-func New(kind string, in batch.Type) (Accumulator, error) {
-	if _, err := StateTypes(kind, in); err != nil {
-		return nil, err
-	}
-	return build(kind, in), nil
+// Spec says which accumulator: its kind, the type of the column that it takes (which Count ignores) and a
+// parameter of the kind; 0 for the kinds that take none.
+type Spec struct {
+	Kind  string
+	In    batch.Type
+	Param float64
 }
 
-// StateTypes gives the types of the state columns of a kind.
-func StateTypes(kind string, in batch.Type) ([]batch.Type, error) {
-	number := in == batch.Int || in == batch.Double
-	switch kind {
+func (s Spec) String() string {
+	out := s.Kind
+	if s.In != 0 {
+		out += "(" + s.In.String() + ")"
+	}
+	if s.Param != 0 {
+		out += fmt.Sprintf("[%v]", s.Param)
+	}
+	return out
+}
+
+// New returns an empty accumulator.
+func New(s Spec) (Accumulator, error) {
+	if _, err := StateTypes(s); err != nil {
+		return nil, err
+	}
+	return build(s), nil
+}
+
+// StateTypes gives the types of the state columns.
+func StateTypes(s Spec) ([]batch.Type, error) {
+	number := s.In == batch.Int || s.In == batch.Double
+	if s.Param != 0 {
+		return nil, fmt.Errorf("accumulator %s: %w: this kind takes none", s, ErrParam)
+	}
+	switch s.Kind {
 	case Count:
 		return []batch.Type{batch.Int}, nil
 	case CountValue:
-		if in.Valid() {
+		if s.In.Valid() {
 			return []batch.Type{batch.Int}, nil
 		}
 	case Sum:
 		if number {
-			return []batch.Type{in, in}, nil
+			return []batch.Type{s.In, s.In}, nil
 		}
 	case Min, Max:
-		if in.Valid() && in != batch.Bytes {
-			return []batch.Type{in}, nil
+		if s.In.Valid() && s.In != batch.Bytes {
+			return []batch.Type{s.In}, nil
 		}
 	case First, Last:
-		if in.Valid() {
-			return []batch.Type{batch.Timestamp, in}, nil
+		if s.In.Valid() {
+			return []batch.Type{batch.Timestamp, s.In}, nil
 		}
 	case Moments:
 		if number {
 			return []batch.Type{batch.Int, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double}, nil
 		}
 	default:
-		return nil, fmt.Errorf("accumulator %q: %w", kind, ErrKind)
+		return nil, fmt.Errorf("accumulator %q: %w", s.Kind, ErrKind)
 	}
-	return nil, fmt.Errorf("accumulator %s of %s: %w", kind, in, ErrType)
+	return nil, fmt.Errorf("accumulator %s of %s: %w", s.Kind, s.In, ErrType)
 }

@@ -22,15 +22,15 @@ func TestResolveRefuses(t *testing.T) {
 		{"min", false, batch.Bytes, ErrType}, {"stddev_pop", false, batch.Bool, ErrType}, {"count", false, 0, ErrType},
 		{"median", false, batch.Double, ErrFunction}, {"moments", false, batch.Double, ErrFunction},
 	} {
-		if _, _, err := Resolve(c.function, c.star, c.arg); !errors.Is(err, c.err) {
+		if _, _, err := Resolve(c.function, c.star, c.arg, 0); !errors.Is(err, c.err) {
 			t.Errorf("Resolve(%s, %v, %s): %v, want %v", c.function, c.star, c.arg, err, c.err)
 		}
 	}
-	if _, err := New("median", batch.Double); !errors.Is(err, ErrKind) {
+	if _, err := New(Spec{Kind: "median", In: batch.Double}); !errors.Is(err, ErrKind) {
 		t.Errorf("New(median): %v, want ErrKind", err)
 	}
 	out := batch.Column{Type: batch.Double}
-	if err := Finish("avg", nil, nil, &out); !errors.Is(err, ErrKind) {
+	if err := Finish("avg", 0, nil, nil, &out); !errors.Is(err, ErrKind) {
 		t.Errorf("Finish(avg) without accumulators: %v, want ErrKind", err)
 	}
 }
@@ -41,11 +41,11 @@ func addAll(t *testing.T, function string, values ...any) any {
 	if _, ok := values[0].(int64); ok {
 		typ = batch.Int
 	}
-	kinds, result, err := Resolve(function, false, typ)
+	specs, result, err := Resolve(function, false, typ, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := newNode(t, kinds, typ, 1)
+	n := newNode(t, specs, typ, 1)
 	col := batch.Column{Type: typ}
 	for _, v := range values {
 		appendValue(&col, v)
@@ -54,7 +54,7 @@ func addAll(t *testing.T, function string, values ...any) any {
 		a.Add(make([]uint32, len(values)), &col, nil, nil)
 	}
 	out := batch.Column{Type: result}
-	if err := Finish(function, n.accs, []uint32{0}, &out); err != nil {
+	if err := Finish(function, 0, n.accs, []uint32{0}, &out); err != nil {
 		t.Fatal(err)
 	}
 	return valueAt(&out, 0)
@@ -105,10 +105,10 @@ func TestVarianceOfManyRowsIsExact(t *testing.T) {
 	for range 20_000 {
 		rows = append(rows, obs{0, math.Pow(10, 7*r.Float64()-3)})
 	}
-	n := newNode(t, []string{Moments}, batch.Double, 1)
+	n := newNode(t, []Spec{{Kind: Moments, In: batch.Double}}, batch.Double, 1)
 	n.add(r, rows, make([]uint32, len(rows)))
 	out := batch.Column{Type: batch.Double}
-	if err := Finish("var_samp", n.accs, []uint32{0}, &out); err != nil {
+	if err := Finish("var_samp", 0, n.accs, []uint32{0}, &out); err != nil {
 		t.Fatal(err)
 	}
 	// sum and sum of squares in big.Float are exact with so many bits.
@@ -178,16 +178,16 @@ func FuzzMerge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, nulls uint8) {
 		for _, kind := range []string{Count, CountValue, Sum, Min, Max, First, Last, Moments} {
 			for typ := batch.Bool; typ <= batch.Timestamp; typ++ {
-				if _, err := StateTypes(kind, typ); err == nil {
-					fuzzMerge(t, kind, typ, data, nulls)
+				if _, err := StateTypes(specOf(kind, typ)); err == nil {
+					fuzzMerge(t, specOf(kind, typ), typ, data, nulls)
 				}
 			}
 		}
 	})
 }
 
-func fuzzMerge(t *testing.T, kind string, typ batch.Type, data []byte, nulls uint8) {
-	n := newNode(t, []string{kind}, typ, 2)
+func fuzzMerge(t *testing.T, spec Spec, typ batch.Type, data []byte, nulls uint8) {
+	n := newNode(t, []Spec{spec}, typ, 2)
 	cols := n.state(t, 0, nil)
 	word := func(i int) uint64 {
 		var w [8]byte
@@ -219,12 +219,12 @@ func fuzzMerge(t *testing.T, kind string, typ batch.Type, data []byte, nulls uin
 	n.accs[0].Merge([]uint32{0, 0, 0, 0}, cols, nil)
 	n.accs[0].Merge([]uint32{0, 0}, n.state(t, 0, []uint32{0, 0}), []uint32{1, 0})
 	for _, fn := range functionsOf(typ) {
-		kinds, result, err := Resolve(fn, false, typ)
-		if err != nil || len(kinds) != 1 || kinds[0] != kind {
+		specs, result, err := Resolve(fn, false, typ, 0)
+		if err != nil || len(specs) != 1 || specs[0] != spec {
 			continue
 		}
 		out := batch.Column{Type: result}
-		if err := Finish(fn, n.accs, []uint32{0, 1}, &out); err != nil {
+		if err := Finish(fn, 0, n.accs, []uint32{0, 1}, &out); err != nil {
 			t.Fatal(err)
 		}
 		if out.Len() != 2 {

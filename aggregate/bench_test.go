@@ -43,7 +43,7 @@ func BenchmarkAdd(b *testing.B) {
 					col.Valid = batch.NewBitmap(len(slots), true)
 					col.Valid.Clear(17)
 				}
-				a, err := New(c.kind, c.typ)
+				a, err := New(specOf(c.kind, c.typ))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -63,7 +63,7 @@ func BenchmarkAdd(b *testing.B) {
 
 func BenchmarkFinishStddev(b *testing.B) {
 	col, times, slots := benchmarkColumn(batch.Double)
-	a, err := New(Moments, batch.Double)
+	a, err := New(specOf(Moments, batch.Double))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func BenchmarkFinishStddev(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		out.Reset()
-		if err := Finish("stddev_samp", []Accumulator{a}, slots, &out); err != nil {
+		if err := Finish("stddev_samp", 0, []Accumulator{a}, slots, &out); err != nil {
 			b.Fatal(err)
 		}
 	}

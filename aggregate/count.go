@@ -31,6 +31,13 @@ func (a *counter) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 	}
 }
 
+func (a *counter) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	n, m := a.n, peer(a, from).n
+	for i, s := range slots {
+		n[s] += m[fromSlots[i]]
+	}
+}
+
 func (a *counter) AppendState(dst []batch.Column, slots []uint32) { a.appendResult(&dst[0], slots) }
 
 func (a *counter) appendResult(out *batch.Column, slots []uint32) {

@@ -8,6 +8,8 @@ var (
 	ErrKind = errors.New("unknown accumulator (a newer Leat may have made the plan)")
 	// ErrFunction says that there is no such aggregate function.
 	ErrFunction = errors.New("unknown aggregate function")
+	// ErrParam says that an aggregate does not take a parameter of the given value.
+	ErrParam = errors.New("does not take this parameter")
 	// ErrType says that an aggregate does not take arguments of the given type.
 	ErrType = errors.New("does not take this type")
 )

@@ -27,6 +27,13 @@ func (a *extremeBool) Merge(slots []uint32, state []batch.Column, rows []uint32)
 	a.Add(slots, &state[0], nil, rows)
 }
 
+func (a *extremeBool) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	seen, other := a.seen, peer(a, from).seen
+	for i, s := range slots {
+		seen[s] |= other[fromSlots[i]]
+	}
+}
+
 func (a *extremeBool) AppendState(dst []batch.Column, slots []uint32) { a.appendResult(&dst[0], slots) }
 
 func (a *extremeBool) appendResult(out *batch.Column, slots []uint32) {

@@ -88,6 +88,19 @@ func (a *extremeDouble) Merge(slots []uint32, state []batch.Column, rows []uint3
 	a.Add(slots, &state[0], nil, rows)
 }
 
+func (a *extremeDouble) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	state, other := a.v, peer(a, from).v
+	for i, s := range slots {
+		switch v, cur := other[fromSlots[i]], state[s]; {
+		case isNoDouble(v):
+		case a.max && !(cur >= v):
+			state[s] = greater(cur, v)
+		case !a.max && !(cur <= v):
+			state[s] = lesser(cur, v)
+		}
+	}
+}
+
 func (a *extremeDouble) AppendState(dst []batch.Column, slots []uint32) {
 	a.appendResult(&dst[0], slots)
 }

@@ -44,6 +44,15 @@ func (a *extremeInt) Merge(slots []uint32, state []batch.Column, rows []uint32) 
 	a.Add(slots, &state[0], nil, rows)
 }
 
+func (a *extremeInt) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	o := peer(a, from)
+	for i, s := range slots {
+		if f := fromSlots[i]; o.has[f] && o.v[f] <= a.v[s] {
+			a.v[s], a.has[s] = o.v[f], true
+		}
+	}
+}
+
 func (a *extremeInt) AppendState(dst []batch.Column, slots []uint32) { a.appendResult(&dst[0], slots) }
 
 func (a *extremeInt) appendResult(out *batch.Column, slots []uint32) {

@@ -21,18 +21,30 @@ func (a *extremeString) Add(slots []uint32, col *batch.Column, _ []int64, rows [
 	}
 	values, codes := col.Dict.Values(), col.Codes
 	for i, s := range slots {
-		x := values[codes[rowAt(rows, i)]]
-		switch {
-		case !a.has[s]:
-			a.v[s], a.has[s] = x, true
-		case a.max && x > a.v[s], !a.max && x < a.v[s]:
-			a.v[s] = x
-		}
+		a.take(s, values[codes[rowAt(rows, i)]])
+	}
+}
+
+func (a *extremeString) take(slot uint32, x string) {
+	switch {
+	case !a.has[slot]:
+		a.v[slot], a.has[slot] = x, true
+	case a.max && x > a.v[slot], !a.max && x < a.v[slot]:
+		a.v[slot] = x
 	}
 }
 
 func (a *extremeString) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 	a.Add(slots, &state[0], nil, rows)
+}
+
+func (a *extremeString) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	o := peer(a, from)
+	for i, s := range slots {
+		if f := fromSlots[i]; o.has[f] {
+			a.take(s, o.v[f])
+		}
+	}
 }
 
 func (a *extremeString) AppendState(dst []batch.Column, slots []uint32) {

@@ -6,8 +6,9 @@ import (
 	"github.com/leatio/leat/engine/batch"
 )
 
-// build makes the accumulator of a kind and type that StateTypes knows.
-func build(kind string, in batch.Type) Accumulator {
+// build makes the accumulator of a Spec that StateTypes knows.
+func build(spec Spec) Accumulator {
+	kind, in := spec.Kind, spec.In
 	switch kind {
 	case Count:
 		return &counter{}
@@ -54,9 +55,10 @@ type summer interface {
 }
 
 // Finish appends the function's value for each slot to out, whose type is
-// that of Resolve; accs stand in the order of Resolve's kinds. Aggregates of no
+// that of Resolve; param is Resolve's as well, and accs stand in the order of its specs. Aggregates of no
 // rows are null and counts 0; so are integer sums that do not fit in 64 bits, and averages of those.
-func Finish(function string, accs []Accumulator, slots []uint32, out *batch.Column) error {
+func Finish(function string, param float64, accs []Accumulator, slots []uint32, out *batch.Column) error {
+	_ = param
 	switch function {
 	case "count", "sum", "min", "max", "first", "last":
 		if len(accs) == 1 {

@@ -77,6 +77,15 @@ func (a *timed[T]) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 	a.Add(slots, &state[1], state[0].Ints, rows)
 }
 
+func (a *timed[T]) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	state, other := a.s, peer(a, from).s
+	for i, s := range slots {
+		if v, p := &other[fromSlots[i]], &state[s]; v.has && v.at <= p.at {
+			p.take(v.at, v.v)
+		}
+	}
+}
+
 func (a *timed[T]) AppendState(dst []batch.Column, slots []uint32) {
 	for _, s := range slots {
 		if a.s[s].has {

@@ -97,11 +97,25 @@ func (a *moments) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 				v[k] = c.Doubles[r] + 0
 			}
 		}
-		m.sum = m.sum.plusDD(dd{v[0], v[1]})
-		m.q.plusAll(squares(v[2:]))
-		if !m.finite() {
-			m.poison()
-		}
+		m.plus(dd{v[0], v[1]}, squares(v[2:]))
+	}
+}
+
+// plus adds a sum and a sum of squares.
+func (m *momentsState) plus(sum dd, q squares) {
+	m.sum = m.sum.plusDD(sum)
+	m.q.plusAll(q)
+	if !m.finite() {
+		m.poison()
+	}
+}
+
+func (a *moments) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	states, other := a.s, peer(a, from).s
+	for i, s := range slots {
+		m, b := &states[s], other[fromSlots[i]]
+		m.n += b.n
+		m.plus(b.sum, b.q)
 	}
 }
 

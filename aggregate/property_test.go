@@ -106,16 +106,25 @@ func same(a, b any) bool {
 
 // node is one accumulator of each kind a function needs, as a source or a worker has.
 type node struct {
-	kinds []string
+	specs []Spec
 	typ   batch.Type
 	accs  []Accumulator
 	slots int
 }
 
-func newNode(t testing.TB, kinds []string, typ batch.Type, slots int) *node {
-	n := &node{kinds: kinds, typ: typ, slots: slots}
-	for _, k := range kinds {
-		a, err := New(k, typ)
+// specOf is the Spec of a kind over a type.
+func specOf(kind string, typ batch.Type) Spec {
+	s := Spec{Kind: kind, In: typ}
+	if kind == Count {
+		s.In = 0
+	}
+	return s
+}
+
+func newNode(t testing.TB, specs []Spec, typ batch.Type, slots int) *node {
+	n := &node{specs: specs, typ: typ, slots: slots}
+	for _, s := range specs {
+		a, err := New(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +163,7 @@ func (n *node) add(r *rand.Rand, rows []obs, groups []uint32) {
 }
 
 func (n *node) state(t testing.TB, i int, slots []uint32) []batch.Column {
-	types, err := StateTypes(n.kinds[i], n.typ)
+	types, err := StateTypes(n.specs[i])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +174,7 @@ func (n *node) state(t testing.TB, i int, slots []uint32) []batch.Column {
 	n.accs[i].AppendState(cols, slots)
 	for k := range cols {
 		if got := cols[k].Len(); got != len(slots) {
-			t.Fatalf("%s: state column %d has %d rows, want %d", n.kinds[i], k, got, len(slots))
+			t.Fatalf("%s: state column %d has %d rows, want %d", n.specs[i], k, got, len(slots))
 		}
 	}
 	return cols
@@ -179,6 +188,10 @@ func (n *node) mergeInto(t testing.TB, r *rand.Rand, m *node) {
 		slots[i] = uint32(p)
 	}
 	for i := range n.accs {
+		if r.IntN(3) == 0 { // without encoding
+			m.accs[i].MergeFrom(slots, n.accs[i], slots)
+			continue
+		}
 		cols := n.state(t, i, slots)
 		var rows []uint32
 		into := slots
@@ -198,7 +211,7 @@ func (n *node) mergeInto(t testing.TB, r *rand.Rand, m *node) {
 func functionsOf(typ batch.Type) []string {
 	var fs []string
 	for _, f := range []string{"count", "sum", "avg", "min", "max", "first", "last", "var_pop", "var_samp", "stddev_pop", "stddev_samp"} {
-		if _, _, err := Resolve(f, false, typ); err == nil {
+		if _, _, err := Resolve(f, false, typ, 0); err == nil {
 			fs = append(fs, f)
 		}
 	}
@@ -230,7 +243,7 @@ func checkSplit(t *testing.T, r *rand.Rand, g generator, function string) {
 	if star {
 		function = "count"
 	}
-	kinds, result, err := Resolve(function, star, g.typ)
+	specs, result, err := Resolve(function, star, g.typ, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +257,7 @@ func checkSplit(t *testing.T, r *rand.Rand, g generator, function string) {
 		}
 		groups = append(groups, uint32(r.IntN(slots-1))) // the last group stays empty
 	}
-	one := newNode(t, kinds, g.typ, slots)
+	one := newNode(t, specs, g.typ, slots)
 	one.add(r, rows, groups)
 
 	r.Shuffle(len(rows), func(i, j int) {
@@ -253,7 +266,7 @@ func checkSplit(t *testing.T, r *rand.Rand, g generator, function string) {
 	})
 	nodes := []*node{}
 	for i := 0; i < len(rows); {
-		n, k := newNode(t, kinds, g.typ, slots), 1+r.IntN(len(rows)-i)
+		n, k := newNode(t, specs, g.typ, slots), 1+r.IntN(len(rows)-i)
 		n.add(r, rows[i:i+k], groups[i:i+k])
 		nodes, i = append(nodes, n), i+k
 	}
@@ -265,10 +278,10 @@ func checkSplit(t *testing.T, r *rand.Rand, g generator, function string) {
 
 	all := []uint32{0, 1, 2, 3}
 	got, once := batch.Column{Type: result}, batch.Column{Type: result}
-	if err := Finish(function, nodes[0].accs, all, &got); err != nil {
+	if err := Finish(function, 0, nodes[0].accs, all, &got); err != nil {
 		t.Fatal(err)
 	}
-	if err := Finish(function, one.accs, all, &once); err != nil {
+	if err := Finish(function, 0, one.accs, all, &once); err != nil {
 		t.Fatal(err)
 	}
 	for s := range all {
@@ -286,8 +299,8 @@ func checkSplit(t *testing.T, r *rand.Rand, g generator, function string) {
 			t.Errorf("group %d in one pass: %v, want %v of %v", s, v, want, mine)
 		}
 	}
-	for i, k := range kinds {
-		if k == Moments {
+	for i, k := range specs {
+		if k.Kind == Moments {
 			continue // equal sums of squares may stand in different doubles
 		}
 		if a, b := fmt.Sprint(dump(nodes[0].state(t, i, all))), fmt.Sprint(dump(one.state(t, i, all))); a != b {
@@ -316,11 +329,12 @@ func dump(cols []batch.Column) (out [][]any) {
 func TestEmptyStateIsIdentity(t *testing.T) {
 	for _, g := range generators() {
 		for _, kind := range []string{Count, CountValue, Sum, Min, Max, First, Last, Moments} {
-			if _, err := StateTypes(kind, g.typ); err != nil {
+			spec := specOf(kind, g.typ)
+			if _, err := StateTypes(spec); err != nil {
 				continue
 			}
 			r := rand.New(rand.NewPCG(7, 7))
-			n := newNode(t, []string{kind}, g.typ, 3)
+			n := newNode(t, []Spec{spec}, g.typ, 3)
 			empty := fmt.Sprint(dump(n.state(t, 0, []uint32{2})))
 			var rows []obs
 			for range 20 {
@@ -336,6 +350,14 @@ func TestEmptyStateIsIdentity(t *testing.T) {
 			for _, s := range []uint32{0, 1} {
 				if got := fmt.Sprint(dump(n.state(t, 0, []uint32{s}))); got != full {
 					t.Errorf("%s of %s: slot %d %s, want %s", kind, g.name, s, got, full)
+				}
+			}
+			n.accs[0].MergeFrom([]uint32{0}, n.accs[0], []uint32{2})
+			n.accs[0].Clear([]uint32{1})
+			n.accs[0].MergeFrom([]uint32{1}, n.accs[0], []uint32{0})
+			for _, s := range []uint32{0, 1} {
+				if got := fmt.Sprint(dump(n.state(t, 0, []uint32{s}))); got != full {
+					t.Errorf("%s of %s: slot %d after MergeFrom %s, want %s", kind, g.name, s, got, full)
 				}
 			}
 			n.accs[0].Clear([]uint32{0, 1})

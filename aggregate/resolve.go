@@ -7,32 +7,37 @@ import (
 )
 
 // Resolve tells which accumulators a function needs and the type of its
-// result. star means count(*); arg is the type of the argument otherwise.
-func Resolve(function string, star bool, arg batch.Type) (kinds []string, result batch.Type, err error) {
+// result. star means count(*); arg is the type of the argument otherwise, and
+// param the second argument of the functions that take one, else 0.
+func Resolve(function string, star bool, arg batch.Type, param float64) (specs []Spec, result batch.Type, err error) {
 	if star {
 		if function != "count" {
 			return nil, 0, fmt.Errorf("%s(*): %w: only count takes *", function, ErrType)
 		}
-		return []string{Count}, batch.Int, nil
+		specs, result = []Spec{{Kind: Count}}, batch.Int
+	} else {
+		switch function {
+		case "count":
+			specs, result = []Spec{{Kind: CountValue, In: arg}}, batch.Int
+		case "sum":
+			specs, result = []Spec{{Kind: Sum, In: arg}}, arg
+		case "avg":
+			specs, result = []Spec{{Kind: Sum, In: arg}, {Kind: CountValue, In: arg}}, batch.Double
+		case "min", "max", "first", "last":
+			specs, result = []Spec{{Kind: function, In: arg}}, arg
+		case "var_pop", "var_samp", "stddev_pop", "stddev_samp":
+			specs, result = []Spec{{Kind: Moments, In: arg}}, batch.Double
+		default:
+			return nil, 0, fmt.Errorf("%s: %w", function, ErrFunction)
+		}
 	}
-	switch function {
-	case "count":
-		kinds, result = []string{CountValue}, batch.Int
-	case "sum":
-		kinds, result = []string{Sum}, arg
-	case "avg":
-		kinds, result = []string{Sum, CountValue}, batch.Double
-	case "min", "max", "first", "last":
-		kinds, result = []string{function}, arg
-	case "var_pop", "var_samp", "stddev_pop", "stddev_samp":
-		kinds, result = []string{Moments}, batch.Double
-	default:
-		return nil, 0, fmt.Errorf("%s: %w", function, ErrFunction)
+	if param != 0 {
+		return nil, 0, fmt.Errorf("%s: %w: it takes none", function, ErrParam)
 	}
-	for _, k := range kinds {
-		if _, err := StateTypes(k, arg); err != nil {
+	for _, s := range specs {
+		if _, err := StateTypes(s); err != nil {
 			return nil, 0, fmt.Errorf("%s(%s): %w", function, arg, ErrType)
 		}
 	}
-	return kinds, result, nil
+	return specs, result, nil
 }

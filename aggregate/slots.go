@@ -1,6 +1,10 @@
 package aggregate
 
-import "github.com/leatio/leat/engine/batch"
+import (
+	"fmt"
+
+	"github.com/leatio/leat/engine/batch"
+)
 
 // grow extends s to n entries; the new ones hold identity.
 func grow[T any](s []T, n int, identity T) []T {
@@ -18,6 +22,15 @@ func grow[T any](s []T, n int, identity T) []T {
 		s[i] = identity
 	}
 	return s
+}
+
+// peer is from, the accumulator of the same Spec that MergeFrom was given.
+func peer[A Accumulator](a A, from Accumulator) A {
+	b, ok := from.(A)
+	if !ok {
+		panic(fmt.Sprintf("BUG: %T merges from %T", a, from))
+	}
+	return b
 }
 
 // present leaves the rows out that are null in a column. It keeps its lists

@@ -59,6 +59,19 @@ func (a *sumDouble) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 	}
 }
 
+func (a *sumDouble) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	sums, other := a.s, peer(a, from).s
+	for i, s := range slots {
+		switch b := other[fromSlots[i]]; {
+		case b.empty():
+		case sums[s].empty():
+			sums[s] = b
+		default:
+			sums[s] = sums[s].plusDD(b)
+		}
+	}
+}
+
 func (a *sumDouble) AppendState(dst []batch.Column, slots []uint32) {
 	a.appendResult(&dst[0], slots)
 	for _, s := range slots {

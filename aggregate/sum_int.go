@@ -82,6 +82,15 @@ func (a *sumInt) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 	}
 }
 
+func (a *sumInt) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+	sums, other := a.s, peer(a, from).s
+	for i, s := range slots {
+		if b := other[fromSlots[i]]; !b.empty() {
+			sums[s] = sums[s].plusBoth(b)
+		}
+	}
+}
+
 func (a *sumInt) AppendState(dst []batch.Column, slots []uint32) {
 	for _, s := range slots {
 		if a.s[s].empty() {

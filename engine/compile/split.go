@@ -81,7 +81,7 @@ func partialColumns(w *plan.Window) []*plan.Column {
 		&plan.Column{Name: plan.SliceStart, Type: uint32(batch.Timestamp)},
 		&plan.Column{Name: plan.SliceEnd, Type: uint32(batch.Timestamp)})
 	for i, a := range w.Accumulators {
-		types, err := aggregate.StateTypes(a.Kind, batch.Type(a.Type))
+		types, err := aggregate.StateTypes(aggregate.Spec{Kind: a.Kind, In: batch.Type(a.Type), Param: a.Param})
 		if err != nil {
 			panic(fmt.Sprintf("BUG: accumulator %s: %v", a.Kind, err))
 		}

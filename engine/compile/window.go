@@ -153,7 +153,7 @@ func (b *builder) bindAggregates(v *value) *sql.AggExpr {
 }
 
 func sameCall(a, b sql.AggCall) bool {
-	return a.Function == b.Function && a.Star == b.Star && pb.Equal(a.Arg, b.Arg)
+	return a.Function == b.Function && a.Star == b.Star && a.Param == b.Param && pb.Equal(a.Arg, b.Arg)
 }
 
 // windowResults makes the accumulators and results of the calls, and of the
@@ -188,17 +188,14 @@ func (b *builder) windowResult(name string, call sql.AggCall, emit *value) batch
 		in = batch.Type(call.Arg.Type)
 		col = b.argument(call.Arg)
 	}
-	kinds, typ, err := aggregate.Resolve(call.Function, call.Star, in)
+	specs, typ, err := aggregate.Resolve(call.Function, call.Star, in, call.Param)
 	if err != nil {
 		b.c.at(emit.node, err.Error(), "")
 		return call.Type
 	}
-	res := &plan.Result{Name: name, Function: call.Function, Type: uint32(typ)}
-	for _, kind := range kinds {
-		acc := &plan.Accumulator{Kind: kind, Column: int32(col), Type: uint32(in)}
-		if kind == aggregate.Count {
-			acc.Column, acc.Type = -1, 0
-		}
+	res := &plan.Result{Name: name, Function: call.Function, Type: uint32(typ), Param: call.Param}
+	for _, s := range specs {
+		acc := &plan.Accumulator{Kind: s.Kind, Column: int32(col), Type: uint32(s.In), Param: s.Param}
 		at := slices.IndexFunc(w.plan.Accumulators, func(have *plan.Accumulator) bool { return pb.Equal(have, acc) })
 		if at < 0 {
 			at = len(w.plan.Accumulators)

@@ -275,7 +275,7 @@ func partialColumns(w *Window) ([]*Column, error) {
 	cols := append([]*Column(nil), w.Keys...)
 	cols = append(cols, &Column{Type: uint32(batch.Timestamp)}, &Column{Type: uint32(batch.Timestamp)})
 	for i, a := range w.Accumulators {
-		types, err := aggregate.StateTypes(a.Kind, batch.Type(a.Type))
+		types, err := aggregate.StateTypes(aggregate.Spec{Kind: a.Kind, In: batch.Type(a.Type), Param: a.Param})
 		if err != nil {
 			return nil, fmt.Errorf("accumulator %d: %w", i, err)
 		}

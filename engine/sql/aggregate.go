@@ -14,6 +14,7 @@ type AggCall struct {
 	Function string
 	Star     bool       // count(*)
 	Arg      *plan.Expr // over the columns of the scope; nil for count(*)
+	Param    float64    // second argument of the functions that take one
 	Type     batch.Type // of the result
 }
 
@@ -84,14 +85,14 @@ func (b *binder) aggregate(n *Node) value {
 		c.Arg, argType = arg.e, arg.t
 	}
 	var err error
-	if _, c.Type, err = aggregate.Resolve(n.Text, n.Star, argType); err != nil {
+	if _, c.Type, err = aggregate.Resolve(n.Text, n.Star, argType, c.Param); err != nil {
 		if n.Star {
 			return b.fail(n.Pos, "%s(*) is not an aggregate, expected count(*) or %s(column)", n.Text, n.Text)
 		}
 		return b.fail(n.Args[0].Pos, "%s cannot aggregate %s, expected %s", n.Text, argType, expectedArgument(n.Text))
 	}
 	i := slices.IndexFunc(b.aggs.calls, func(have AggCall) bool {
-		return have.Function == c.Function && have.Star == c.Star && pb.Equal(have.Arg, c.Arg)
+		return have.Function == c.Function && have.Star == c.Star && have.Param == c.Param && pb.Equal(have.Arg, c.Arg)
 	})
 	if i < 0 {
 		i = len(b.aggs.calls)

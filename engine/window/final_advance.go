@@ -69,7 +69,7 @@ func (f *Final) appendResults(p *pane, slots []uint32) error {
 		}
 	}
 	for i, r := range f.shape.results {
-		if err := aggregate.Finish(r.function, f.states.args[i], slots, &cols[2+nk+i]); err != nil {
+		if err := aggregate.Finish(r.function, r.param, f.states.args[i], slots, &cols[2+nk+i]); err != nil {
 			return err
 		}
 	}

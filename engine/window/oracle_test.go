@@ -61,25 +61,25 @@ func testWindow(t testing.TB, keys []batch.Type, size, lateness int64) *plan.Win
 		w.KeyColumns = append(w.KeyColumns, uint32(i))
 	}
 	for i, e := range emits {
-		kinds, result, err := aggregate.Resolve(e.function, e.column < 0, e.typ)
+		specs, result, err := aggregate.Resolve(e.function, e.column < 0, e.typ, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := &plan.Result{Name: fmt.Sprintf("r%d", i), Function: e.function, Type: uint32(result)}
-		for _, kind := range kinds {
+		for _, spec := range specs {
 			col := int32(-1)
 			if e.column >= 0 {
 				col = int32(len(keys) + e.column)
 			}
 			at := -1
 			for k, a := range w.Accumulators {
-				if a.Kind == kind && a.Column == col {
+				if a.Kind == spec.Kind && a.Column == col {
 					at = k
 				}
 			}
 			if at < 0 {
 				at = len(w.Accumulators)
-				w.Accumulators = append(w.Accumulators, &plan.Accumulator{Kind: kind, Column: col, Type: uint32(e.typ)})
+				w.Accumulators = append(w.Accumulators, &plan.Accumulator{Kind: spec.Kind, Column: col, Type: uint32(spec.In), Param: spec.Param})
 			}
 			r.Accumulators = append(r.Accumulators, uint32(at))
 		}

@@ -77,8 +77,8 @@ func NewPartial(w *plan.Window, in batch.Schema, cfg PartialConfig) (*Partial, e
 		p.by = append(p.by, int(k))
 	}
 	for i, a := range s.accs {
-		if a.column >= 0 && (a.column >= len(in) || in[a.column].Type != a.typ) {
-			return nil, fmt.Errorf("%w: accumulator %d takes column %d, which is no %s of the input", ErrPlan, i, a.column, a.typ)
+		if a.column >= 0 && (a.column >= len(in) || in[a.column].Type != a.spec.In) {
+			return nil, fmt.Errorf("%w: accumulator %d takes column %d, which is no %s of the input", ErrPlan, i, a.column, a.spec.In)
 		}
 	}
 	if len(p.by) == 1 && s.keys[0].Type == batch.String {

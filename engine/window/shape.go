@@ -29,9 +29,8 @@ type shape struct {
 }
 
 type accumulator struct {
-	kind   string
+	spec   aggregate.Spec
 	column int // of the row batch; -1 = none
-	typ    batch.Type
 	states []batch.Type
 	at     int // first state column of the partial batch
 }
@@ -39,6 +38,7 @@ type accumulator struct {
 type result struct {
 	field    batch.Field
 	function string
+	param    float64
 	accs     []int
 }
 
@@ -68,13 +68,14 @@ func newShape(w *plan.Window) (*shape, error) {
 func (s *shape) accumulators(w *plan.Window) error {
 	at := len(s.keys) + 2
 	for i, p := range w.Accumulators {
-		a := accumulator{kind: p.GetKind(), column: int(p.GetColumn()), typ: batch.Type(p.GetType()), at: at}
+		a := accumulator{column: int(p.GetColumn()), at: at,
+			spec: aggregate.Spec{Kind: p.GetKind(), In: batch.Type(p.GetType()), Param: p.GetParam()}}
 		var err error
-		if a.states, err = aggregate.StateTypes(a.kind, a.typ); err != nil {
+		if a.states, err = aggregate.StateTypes(a.spec); err != nil {
 			return fmt.Errorf("%w: accumulator %d: %w", ErrPlan, i, err)
 		}
-		if a.column < 0 && a.kind != aggregate.Count {
-			return fmt.Errorf("%w: accumulator %d (%s) has no column", ErrPlan, i, a.kind)
+		if a.column < 0 && a.spec.Kind != aggregate.Count {
+			return fmt.Errorf("%w: accumulator %d (%s) has no column", ErrPlan, i, a.spec)
 		}
 		at += len(a.states)
 		s.accs = append(s.accs, a)
@@ -84,23 +85,23 @@ func (s *shape) accumulators(w *plan.Window) error {
 
 func (s *shape) resultsOf(w *plan.Window) error {
 	for _, p := range w.Results {
-		r := result{field: batch.Field{Name: p.GetName(), Type: batch.Type(p.GetType())}, function: p.GetFunction()}
-		var kinds []string
+		r := result{field: batch.Field{Name: p.GetName(), Type: batch.Type(p.GetType())}, function: p.GetFunction(), param: p.GetParam()}
+		var specs []aggregate.Spec
 		arg, star := batch.Type(0), false
 		for _, k := range p.GetAccumulators() {
 			if int(k) >= len(s.accs) {
 				return fmt.Errorf("%w: result %q takes accumulator %d of %d", ErrPlan, r.field.Name, k, len(s.accs))
 			}
 			r.accs = append(r.accs, int(k))
-			kinds = append(kinds, s.accs[k].kind)
-			arg, star = s.accs[k].typ, s.accs[k].kind == aggregate.Count
+			specs = append(specs, s.accs[k].spec)
+			arg, star = s.accs[k].spec.In, s.accs[k].spec.Kind == aggregate.Count
 		}
-		want, typ, err := aggregate.Resolve(r.function, star, arg)
+		want, typ, err := aggregate.Resolve(r.function, star, arg, r.param)
 		if err != nil {
 			return fmt.Errorf("%w: result %q: %w", ErrPlan, r.field.Name, err)
 		}
-		if !slices.Equal(want, kinds) || typ != r.field.Type {
-			return fmt.Errorf("%w: result %q is %s of type %s over accumulators %v, want type %s over %v", ErrPlan, r.field.Name, r.function, r.field.Type, kinds, typ, want)
+		if !slices.Equal(want, specs) || typ != r.field.Type {
+			return fmt.Errorf("%w: result %q is %s of type %s over accumulators %v, want type %s over %v", ErrPlan, r.field.Name, r.function, r.field.Type, specs, typ, want)
 		}
 		s.results = append(s.results, r)
 	}

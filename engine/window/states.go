@@ -18,7 +18,7 @@ type states struct {
 func newStates(s *shape) (*states, error) {
 	st := &states{shape: s}
 	for _, a := range s.accs {
-		acc, err := aggregate.New(a.kind, a.typ)
+		acc, err := aggregate.New(a.spec)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 		}
