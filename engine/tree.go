@@ -159,7 +159,7 @@ type where struct {
 }
 
 func newWhere(w *plan.Where, in batch.Schema, env *rowEnv) (operator, error) {
-	p, err := expr.Compile(w.GetCondition(), in, env.functions)
+	p, err := expr.Compile(w.GetCondition(), in, expr.Env{Functions: env.functions})
 	if err != nil {
 		return nil, fmt.Errorf("where: %w", err)
 	}
@@ -198,7 +198,7 @@ func newProject(p *plan.Project, in, out batch.Schema, env *rowEnv) (operator, e
 	op := &project{fails: failures{env: env}, sel: make([]uint32, 0, 1)}
 	op.failFunc = op.fails.fail
 	for i, e := range p.Columns {
-		prog, err := expr.Compile(e, in, env.functions)
+		prog, err := expr.Compile(e, in, expr.Env{Functions: env.functions})
 		if err != nil {
 			return nil, fmt.Errorf("column %q: %w", out[i].Name, err)
 		}

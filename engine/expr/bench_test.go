@@ -34,7 +34,7 @@ func mustCompile(t testing.TB, text string, in batch.Schema) *expr.Program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := expr.Compile(e, in, nil)
+	p, err := expr.Compile(e, in, expr.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}

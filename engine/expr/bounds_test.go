@@ -20,7 +20,7 @@ func firstColumn(t batch.Type) *plan.Expr {
 
 func compileOver(t *testing.T, e *plan.Expr, in batch.Type) *Program {
 	t.Helper()
-	p, err := Compile(e, batch.Schema{{Name: "x", Type: in}}, nil)
+	p, err := Compile(e, batch.Schema{{Name: "x", Type: in}}, Env{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,10 +11,9 @@ import (
 
 // Compile checks e against the schema of its input and makes a Program of it.
 // e may come from outside: what is not well-typed, out of range or larger than
-// MaxNodes and MaxDepth is refused with ErrInvalid. fns may be nil where no
-// user-defined functions are called.
-func Compile(e *plan.Expr, in batch.Schema, fns Functions) (*Program, error) {
-	c := compiler{in: in, fns: fns}
+// MaxNodes and MaxDepth is refused with ErrInvalid.
+func Compile(e *plan.Expr, in batch.Schema, env Env) (*Program, error) {
+	c := compiler{in: in, env: env}
 	root, err := c.expr(e, 0)
 	if err != nil {
 		return nil, err
@@ -24,7 +23,7 @@ func Compile(e *plan.Expr, in batch.Schema, fns Functions) (*Program, error) {
 
 type compiler struct {
 	in    batch.Schema
-	fns   Functions
+	env   Env
 	used  []int
 	nodes int
 }
@@ -128,10 +127,10 @@ func (c *compiler) call(k *plan.Call, t batch.Type, depth int) (node, error) {
 }
 
 func (c *compiler) udf(name string, t batch.Type, types []batch.Type, args []node) (node, error) {
-	if c.fns == nil {
+	if c.env.Functions == nil {
 		return nil, invalid("there are no user-defined functions here, %q is called", name)
 	}
-	fn, err := c.fns.Scalar(name)
+	fn, err := c.env.Functions.Scalar(name)
 	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", name, err)
 	}

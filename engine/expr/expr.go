@@ -31,6 +31,12 @@ type Functions interface {
 	Scalar(name string) (Scalar, error)
 }
 
+// Env is what the expressions of a plan refer to besides the columns. The
+// zero value has nothing.
+type Env struct {
+	Functions Functions // nil where no user-defined functions are called
+}
+
 // Program is a compiled expression. It owns the memory of its results, so one
 // goroutine uses it at a time.
 type Program struct {

@@ -297,7 +297,7 @@ func TestRandomExpressions(t *testing.T) {
 		g := grower{r}
 		typ := one(r, []batch.Type{batch.Bool, batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp, batch.Bytes})
 		e := g.expr(typ, 1+r.IntN(5))
-		p, err := Compile(e, randomSchema, testFunctions{t})
+		p, err := Compile(e, randomSchema, Env{Functions: testFunctions{t}})
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, descriptors.Text(t, e))
 		}
@@ -440,7 +440,7 @@ func FuzzCompile(f *testing.F) {
 		if pb.Unmarshal(text, e) != nil {
 			return
 		}
-		p, err := Compile(e, randomSchema, testFunctions{t})
+		p, err := Compile(e, randomSchema, Env{Functions: testFunctions{t}})
 		if err != nil {
 			return
 		}

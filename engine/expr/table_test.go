@@ -74,7 +74,7 @@ func evalText(t testing.TB, text string, b *batch.Batch) string {
 	if err != nil {
 		return "bind: " + err.Error()
 	}
-	p, err := expr.Compile(e, tableSchema, nil)
+	p, err := expr.Compile(e, tableSchema, expr.Env{})
 	if err != nil {
 		return "compile: " + err.Error()
 	}
@@ -234,7 +234,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"wide", call("coalesce", batch.Int, wide...), "more than 10000 operations"},
 	}
 	for _, tt := range tests {
-		_, err := expr.Compile(tt.e, in, nil)
+		_, err := expr.Compile(tt.e, in, expr.Env{})
 		if !errors.Is(err, expr.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
@@ -247,7 +247,7 @@ func TestBatchMustFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := expr.Compile(e, in, nil)
+	p, err := expr.Compile(e, in, expr.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestStringsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := expr.Compile(e, tableSchema, nil)
+	p, err := expr.Compile(e, tableSchema, expr.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}

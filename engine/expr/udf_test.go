@@ -44,7 +44,7 @@ func TestUDFSeesSelectedRowsWithoutGaps(t *testing.T) {
 		out.Doubles[0] = otherNaN
 		return []RowError{{Row: rows - 1, Reason: "no"}}, nil
 	}}
-	p, err := Compile(udfCall(batch.Double, arg(0), arg(1), arg(2)), in, f)
+	p, err := Compile(udfCall(batch.Double, arg(0), arg(1), arg(2)), in, Env{Functions: f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestUDFOfEveryType(t *testing.T) {
 			}
 			return nil, nil
 		}}
-		p, err := Compile(udfCall(typ), nil, f)
+		p, err := Compile(udfCall(typ), nil, Env{Functions: f})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestUnusableUDF(t *testing.T) {
 	for _, tt := range tests {
 		f := &scripted{answer: tt.answer}
 		e := &plan.Expr{Type: uint32(batch.Int), Kind: &plan.Expr_Call{Call: &plan.Call{Op: "neg", Args: []*plan.Expr{udfCall(batch.Int)}}}}
-		p, err := Compile(e, nil, f)
+		p, err := Compile(e, nil, Env{Functions: f})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,17 +189,17 @@ func TestUDFArgumentsAreChecked(t *testing.T) {
 		e.GetCall().Op = "udf:half"
 		return e
 	}
-	if _, err := Compile(halve(batch.Double, x), in, testFunctions{t}); err != nil {
+	if _, err := Compile(halve(batch.Double, x), in, Env{Functions: testFunctions{t}}); err != nil {
 		t.Error(err)
 	}
 	for _, e := range []*plan.Expr{halve(batch.Double), halve(batch.Double, i), halve(batch.Double, x, x), halve(batch.Int, x)} {
-		if _, err := Compile(e, in, testFunctions{t}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "takes [double] and gives double") {
+		if _, err := Compile(e, in, Env{Functions: testFunctions{t}}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "takes [double] and gives double") {
 			t.Errorf("%v: %v", e, err)
 		}
 	}
 	e := halve(batch.Double, x)
 	e.GetCall().Op = "udf:none"
-	if _, err := Compile(e, in, testFunctions{t}); !errors.Is(err, errNoFunction) {
+	if _, err := Compile(e, in, Env{Functions: testFunctions{t}}); !errors.Is(err, errNoFunction) {
 		t.Error(err)
 	}
 }

@@ -151,7 +151,7 @@ func TestBind(t *testing.T) {
 		if got := show(e, testScope.Columns); got != tt.want {
 			t.Errorf("Bind(%s)\n got %s\nwant %s", tt.text, got, tt.want)
 		}
-		if _, err := expr.Compile(e, testScope.Columns, noopFunctions{}); err != nil {
+		if _, err := expr.Compile(e, testScope.Columns, expr.Env{Functions: noopFunctions{}}); err != nil {
 			t.Errorf("Compile(%s): %v", tt.text, err)
 		}
 	}
@@ -353,7 +353,7 @@ func TestBounds(t *testing.T) {
 	wide := "i = 0" + strings.Repeat(" OR i = 1", 1000)
 	if e, err := Bind(wide, testScope); err != nil {
 		t.Error(err)
-	} else if _, err := expr.Compile(e, testScope.Columns, nil); err != nil {
+	} else if _, err := expr.Compile(e, testScope.Columns, expr.Env{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -382,7 +382,7 @@ func FuzzBind(f *testing.F) {
 		check(err)
 		if err == nil {
 			// What the binder makes, the engine runs.
-			if _, err := expr.Compile(e, testScope.Columns, noopFunctions{}); err != nil {
+			if _, err := expr.Compile(e, testScope.Columns, expr.Env{Functions: noopFunctions{}}); err != nil {
 				t.Fatalf("Compile(%s): %v", show(e, testScope.Columns), err)
 			}
 		}
@@ -393,7 +393,7 @@ func FuzzBind(f *testing.F) {
 			for _, c := range a.Calls {
 				s = append(s, batch.Field{Type: c.Type})
 			}
-			if _, err := expr.Compile(a.Expr, s, noopFunctions{}); err != nil {
+			if _, err := expr.Compile(a.Expr, s, expr.Env{Functions: noopFunctions{}}); err != nil {
 				t.Fatalf("Compile: %v", err)
 			}
 		}
