@@ -1,11 +1,8 @@
 package compile
 
 import (
-	"fmt"
 	"slices"
 
-	"github.com/leatio/leat/aggregate"
-	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 )
 
@@ -64,7 +61,10 @@ func (b *builder) partialWindow(edge *fragment) []*plan.Column {
 			a.Column = int32(position(int(a.Column)))
 		}
 	}
-	partial := partialColumns(w.plan)
+	partial, err := plan.PartialColumns(w.plan)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
 	edge.add(&plan.Node{Schema: partial, Op: &plan.Node_PartialWindow{PartialWindow: w.plan}})
 	port := &plan.Port{Kind: plan.Port_PARTIALS, Schema: partial}
 	for i := range w.keys {
@@ -72,28 +72,6 @@ func (b *builder) partialWindow(edge *fragment) []*plan.Column {
 	}
 	b.plan.Ports = []*plan.Port{port}
 	return partial
-}
-
-// partialColumns are the columns of a window's partials: keys, slice, states.
-func partialColumns(w *plan.Window) []*plan.Column {
-	cols := slices.Clone(w.Keys)
-	cols = append(cols,
-		&plan.Column{Name: plan.SliceStart, Type: uint32(batch.Timestamp)},
-		&plan.Column{Name: plan.SliceEnd, Type: uint32(batch.Timestamp)})
-	for i, a := range w.Accumulators {
-		types, err := aggregate.StateTypes(aggregate.Spec{Kind: a.Kind, In: batch.Type(a.Type), Param: a.Param})
-		if err != nil {
-			panic(fmt.Sprintf("BUG: accumulator %s: %v", a.Kind, err))
-		}
-		for k, t := range types {
-			name := fmt.Sprintf("_%d_%s", i, a.Kind)
-			if len(types) > 1 {
-				name += fmt.Sprintf("_%d", k)
-			}
-			cols = append(cols, &plan.Column{Name: name, Type: uint32(t)})
-		}
-	}
-	return cols
 }
 
 // sourceFrom puts the columns that are in use into the plan's source.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/internal/pb"
 )
@@ -268,30 +267,4 @@ func sameColumns(a, b []*Column, named bool) bool {
 		}
 	}
 	return true
-}
-
-// partialColumns are the types of a window's partials, as plan.proto describes them.
-func partialColumns(w *Window) ([]*Column, error) {
-	cols := append([]*Column(nil), w.Keys...)
-	cols = append(cols, &Column{Type: uint32(batch.Timestamp)}, &Column{Type: uint32(batch.Timestamp)})
-	for i, a := range w.Accumulators {
-		types, err := aggregate.StateTypes(aggregate.Spec{Kind: a.Kind, In: batch.Type(a.Type), Param: a.Param})
-		if err != nil {
-			return nil, fmt.Errorf("accumulator %d: %w", i, err)
-		}
-		for _, t := range types {
-			cols = append(cols, &Column{Type: uint32(t)})
-		}
-	}
-	return cols, nil
-}
-
-// finalColumns are the columns of a window's results.
-func finalColumns(w *Window) []*Column {
-	cols := []*Column{{Name: WindowStart, Type: uint32(batch.Timestamp)}, {Name: WindowEnd, Type: uint32(batch.Timestamp)}}
-	cols = append(cols, w.Keys...)
-	for _, r := range w.Results {
-		cols = append(cols, &Column{Name: r.Name, Type: r.Type})
-	}
-	return append(cols, &Column{Name: Revision, Type: uint32(batch.Int)})
 }

@@ -139,7 +139,7 @@ func (c *checker) partial(w *Window, n *Node, in []*Column) error {
 	if err := window(w, in); err != nil {
 		return err
 	}
-	want, err := partialColumns(w)
+	want, err := PartialColumns(w)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (c *checker) final(w *Window, n, parent *Node) error {
 			return errors.New("a result is missing")
 		}
 	}
-	if !sameColumns(n.Schema, finalColumns(w), true) {
+	if !sameColumns(n.Schema, FinalColumns(w), true) {
 		return errors.New("its columns are not those of its window's results")
 	}
 	return nil

@@ -19,15 +19,6 @@ const Format = 1
 // ErrFormat says that a plan was written by a newer Leat.
 var ErrFormat = errors.New("plan format is newer than this build")
 
-// Names of the columns that window steps make.
-const (
-	WindowStart = "window_start"
-	WindowEnd   = "window_end"
-	SliceStart  = "slice_start"
-	SliceEnd    = "slice_end"
-	Revision    = "_revision"
-)
-
 // Marshal gives the bytes of a plan; equal plans give equal bytes.
 func Marshal(p *Plan) ([]byte, error) {
 	return pb.Append(nil, p)

@@ -1896,8 +1896,8 @@ func (m *Late) ReadProto(f pb.Field) error {
 	return nil
 }
 
-// WindowRows adds rows of a port of the kind WINDOW_ROWS to a final window
-// that stands before it in the fragment.
+// WindowRows adds rows of a port of the kind WINDOW_ROWS (its input) to a final window
+// that stands before it in the fragment. It has no output.
 type WindowRows struct {
 	Window uint32
 }
@@ -2501,6 +2501,8 @@ func (m *Project) ReadProto(f pb.Field) error {
 	return nil
 }
 
+// PortOut writes a port. A partial window may feed two: one of PARTIALS, one
+// of WINDOW_ROWS, whose columns differ from those of the node.
 type PortOut struct {
 	Port uint32
 }
@@ -2592,7 +2594,7 @@ func (x Port_Kind) String() string {
 type Port struct {
 	Kind            Port_Kind
 	Schema          []*Column
-	Keys            []uint32 // columns whose values choose the key group; none = by agent
+	Keys            []uint32 // columns whose values choose the key group; none = by agent for rows, one group for the others
 	FreshnessMicros int64    // as in Plan; 0 = the plan's
 	FreshnessWindow bool
 }
@@ -2691,8 +2693,11 @@ type Window struct {
 	Completeness          bool
 	MaxGroups             uint64 // bound on groups in a slice on an agent; 0 = the default
 	Overflow              Overflow
-	InnerLatenessMicros   int64 // chain windows: how long inner results may change after their end
-	ForwardRows           bool  // place: cloud: never aggregate on the edge
+	InnerLatenessMicros   int64    // chain windows: how long inner results may change after their end
+	ForwardRows           bool     // place: cloud: never aggregate on the edge
+	Identity              []uint32 // chain windows: the input's columns that tell inner results apart (start, end, keys), by position
+	Name                  string   // of the branch, with a number where it has several; versions are compared by it
+	KeyTexts              []string // each key as an expression over the source's columns; versions are compared by it
 }
 
 // ProtoName is the message's name.
@@ -2818,6 +2823,30 @@ func (m *Window) GetForwardRows() (v bool) {
 	return v
 }
 
+// GetIdentity gives the field, or its zero value.
+func (m *Window) GetIdentity() (v []uint32) {
+	if m != nil {
+		v = m.Identity
+	}
+	return v
+}
+
+// GetName gives the field, or its zero value.
+func (m *Window) GetName() (v string) {
+	if m != nil {
+		v = m.Name
+	}
+	return v
+}
+
+// GetKeyTexts gives the field, or its zero value.
+func (m *Window) GetKeyTexts() (v []string) {
+	if m != nil {
+		v = m.KeyTexts
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Window) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -2838,6 +2867,11 @@ func (m *Window) WriteProto(w *pb.Writer) {
 	w.Uint(13, uint64(m.Overflow))
 	w.Uint(14, uint64(m.InnerLatenessMicros))
 	w.Uint(15, pb.Bool(m.ForwardRows))
+	w.Packed(16, m.Identity)
+	w.String(17, m.Name)
+	for _, v := range m.KeyTexts {
+		w.StringAlways(18, v)
+	}
 }
 
 // ReadProto takes one field in.
@@ -2873,6 +2907,12 @@ func (m *Window) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.InnerLatenessMicros)
 	case 15:
 		return f.Bool(&m.ForwardRows)
+	case 16:
+		return f.Uint32s(&m.Identity)
+	case 17:
+		return f.String(&m.Name)
+	case 18:
+		return f.Strings(&m.KeyTexts)
 	}
 	return nil
 }
@@ -2960,10 +3000,11 @@ func (m *WindowSpec) ReadProto(f pb.Field) error {
 }
 
 type Accumulator struct {
-	Kind   string  // see package aggregate
-	Column int32   // of the row batch; -1 = none
-	Type   uint32  // batch.Type of that column; 0 = none
-	Param  float64 // of kinds that take one: accuracy, capacity
+	Kind     string  // see package aggregate
+	Column   int32   // of the row batch; -1 = none
+	Type     uint32  // batch.Type of that column; 0 = none
+	Param    float64 // of kinds that take one: accuracy, capacity
+	Argument string  // as an expression over the source's columns; versions are compared by kind and argument
 }
 
 // ProtoName is the message's name.
@@ -3001,6 +3042,14 @@ func (m *Accumulator) GetParam() (v float64) {
 	return v
 }
 
+// GetArgument gives the field, or its zero value.
+func (m *Accumulator) GetArgument() (v string) {
+	if m != nil {
+		v = m.Argument
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Accumulator) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -3010,6 +3059,7 @@ func (m *Accumulator) WriteProto(w *pb.Writer) {
 	w.Uint(2, uint64(m.Column))
 	w.Uint(3, uint64(m.Type))
 	w.Double(4, m.Param)
+	w.String(5, m.Argument)
 }
 
 // ReadProto takes one field in.
@@ -3023,6 +3073,8 @@ func (m *Accumulator) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.Type)
 	case 4:
 		return f.Double(&m.Param)
+	case 5:
+		return f.String(&m.Argument)
 	}
 	return nil
 }
