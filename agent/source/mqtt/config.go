@@ -1,16 +1,13 @@
 package mqtt
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/leatio/leat/agent/broker"
 )
 
 // Config of a Source.
@@ -67,8 +64,8 @@ const maxTopics = 1000
 
 // Validate names what is wrong.
 func (c Config) Validate() error {
-	if _, err := c.endpoint(); err != nil {
-		return err
+	if err := c.broker().Validate(); err != nil {
+		return fmt.Errorf("%w: %w: correct source.mqtt", ErrConfig, err)
 	}
 	switch {
 	case len(c.Topics) == 0:
@@ -77,10 +74,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: %d topics: the limit is %d: use wildcards", ErrConfig, len(c.Topics), maxTopics)
 	case c.QoS > 1:
 		return fmt.Errorf("%w: qos is %d: expected 0 or 1", ErrConfig, c.QoS)
-	case c.ClientID == "":
-		return fmt.Errorf("%w: no client id is given: the broker keeps the session under it", ErrConfig)
-	case (c.CertFile == "") != (c.KeyFile == ""):
-		return fmt.Errorf("%w: cert_file and key_file belong together: set both or none", ErrConfig)
 	}
 	for _, t := range c.Topics {
 		if err := checkFilter(t); err != nil {
@@ -104,59 +97,11 @@ func checkFilter(filter string) error {
 	return nil
 }
 
-// endpoint is where the broker listens.
-type endpoint struct {
-	address string // host:port
-	host    string
-	secure  bool
-}
-
-func (c Config) endpoint() (endpoint, error) {
-	u, err := url.Parse(c.Broker)
-	if err != nil || u.Hostname() == "" {
-		return endpoint{}, fmt.Errorf("%w: broker %q: expected tcp://host:port or ssl://host:port: correct source.mqtt.broker", ErrConfig, c.Broker)
+// broker is the broker as the package that reaches it knows it.
+func (c Config) broker() broker.Config {
+	return broker.Config{
+		URL: c.Broker, ClientID: c.ClientID, Username: c.Username, Password: c.Password,
+		CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, InsecureSkipVerify: c.InsecureSkipVerify,
+		ConnectTimeout: c.ConnectTimeout,
 	}
-	e := endpoint{host: u.Hostname()}
-	port := u.Port()
-	switch u.Scheme {
-	case "tcp", "mqtt":
-		port = firstOf(port, "1883")
-	case "ssl", "tls", "mqtts":
-		e.secure = true
-		port = firstOf(port, "8883")
-	default:
-		return endpoint{}, fmt.Errorf("%w: broker %q: scheme %q is not known (tcp, ssl): correct source.mqtt.broker", ErrConfig, c.Broker, u.Scheme)
-	}
-	e.address = net.JoinHostPort(e.host, port)
-	return e, nil
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
-// tlsConfig reads the files. They are read for each connection, so that renewed ones are used.
-func (c Config) tlsConfig(host string) (*tls.Config, error) {
-	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.InsecureSkipVerify} //nolint:gosec // asked for by name
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", c.CAFile)
-		}
-	}
-	if c.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("cert_file, key_file: %w", err)
-		}
-		t.Certificates = []tls.Certificate{cert}
-	}
-	return t, nil
 }

@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
@@ -71,7 +70,7 @@ func (s *Source) connection(ctx context.Context) error {
 func (c *connection) options() *paho.ClientOptions {
 	cfg := c.s.cfg
 	o := paho.NewClientOptions()
-	o.AddBroker("tcp://" + c.s.at.address) // dial knows better
+	o.AddBroker("tcp://" + c.s.at.Address) // dial knows better
 	o.SetClientID(cfg.ClientID).SetUsername(cfg.Username).SetPassword(cfg.Password)
 	o.SetProtocolVersion(4).SetCleanSession(false)
 	o.SetOrderMatters(true).SetAutoAckDisabled(true).SetStore(noStore{}).SetResumeSubs(false)
@@ -86,24 +85,9 @@ func (c *connection) options() *paho.ClientOptions {
 // dial opens the connection that paho talks over. When ctx ends during the handshake, it is closed.
 func (c *connection) dial() (net.Conn, error) {
 	cfg := c.s.cfg
-	ctx, cancel := context.WithTimeout(c.ctx, cfg.ConnectTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.s.at.address)
+	conn, err := cfg.broker().Dial(c.ctx)
 	if err != nil {
 		return nil, err
-	}
-	if c.s.at.secure {
-		t, err := cfg.tlsConfig(c.s.at.host)
-		if err != nil {
-			_ = conn.Close()
-			return nil, err
-		}
-		secure := tls.Client(conn, t)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = conn.Close()
-			return nil, fmt.Errorf("TLS: %w", err)
-		}
-		conn = secure
 	}
 	t := newTap(conn, cfg.MaxMessageBytes, len(cfg.Topics))
 	c.tap.Store(t)

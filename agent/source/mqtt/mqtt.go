@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leatio/leat/agent/broker"
 	"github.com/leatio/leat/agent/source"
 )
 
@@ -17,7 +18,7 @@ const stableAfter = 10 * time.Second
 // Source subscribes to a broker. It is a source.Source.
 type Source struct {
 	cfg   Config
-	at    endpoint
+	at    broker.Endpoint
 	store source.Store // may be nil
 
 	ready   chan struct{} // something can be taken
@@ -69,7 +70,7 @@ func New(cfg Config, store source.Store) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	at, err := cfg.endpoint()
+	at, err := cfg.broker().Endpoint()
 	if err != nil {
 		return nil, err
 	}

@@ -173,8 +173,8 @@ func TestBrokerForgetsTheSession(t *testing.T) {
 	}
 	effects := 0
 	until(t, "all came", func() bool { effects += len(a.commitOne(5, true)); return effects == 15 })
-	if len(store) != 4 {
-		t.Fatalf("stored: %v, want 3 chunks and the topics", store)
+	if len(store) < 4 { // more where the messages came slowly
+		t.Fatalf("stored: %v, want the topics and 3 chunks of at most 5 messages", store)
 	}
 	pub.client.Disconnect(100)
 	broker.stop()

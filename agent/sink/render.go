@@ -1,0 +1,129 @@
+package sink
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/internal/jsonl"
+)
+
+// Template is a topic with {column} in it.
+type Template struct {
+	parts   []string // text, between the columns
+	columns []int
+}
+
+// ParseTemplate reads a topic template over the columns of s.
+func ParseTemplate(text string, s batch.Schema) (Template, error) {
+	var t Template
+	rest := text
+	for {
+		open := strings.IndexByte(rest, '{')
+		if open < 0 {
+			t.parts = append(t.parts, rest)
+			return t, nil
+		}
+		end := strings.IndexByte(rest[open:], '}')
+		if end < 0 {
+			return t, fmt.Errorf("topic %q: a { is not closed", text)
+		}
+		name := rest[open+1 : open+end]
+		at := s.Index(name)
+		if at < 0 {
+			return t, fmt.Errorf("topic %q: there is no column %q", text, name)
+		}
+		t.parts, t.columns = append(t.parts, rest[:open]), append(t.columns, at)
+		rest = rest[open+end+1:]
+	}
+}
+
+// Expand gives the topic of a row. What a topic's level cannot hold (/, +, # and
+// zero bytes) becomes _ within a value, and so does a null.
+func (t *Template) Expand(b *batch.Batch, row int) string {
+	if len(t.columns) == 0 {
+		return t.parts[0]
+	}
+	var out strings.Builder
+	for i, col := range t.columns {
+		out.WriteString(t.parts[i])
+		level := "_"
+		if c := &b.Cols[col]; !c.Null(row) {
+			level = levelOf(c, row)
+		}
+		out.WriteString(level)
+	}
+	out.WriteString(t.parts[len(t.parts)-1])
+	return out.String()
+}
+
+func levelOf(c *batch.Column, row int) string {
+	var text string
+	switch c.Type {
+	case batch.String:
+		text = c.Str(row)
+	case batch.Bool:
+		text = strconv.FormatBool(c.Bools[row])
+	case batch.Double:
+		text = string(jsonl.AppendDouble(nil, c.Doubles[row]))
+	case batch.Bytes:
+		text = string(c.Blob(row))
+	default:
+		text = strconv.FormatInt(c.Ints[row], 10)
+	}
+	if text == "" {
+		return "_"
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == '+' || r == '#' || r == 0 {
+			return '_'
+		}
+		return r
+	}, text)
+}
+
+// Renderer makes messages of a sink's rows.
+type Renderer struct {
+	schema batch.Schema
+	topic  Template
+	name   string // goes before the numbers in _id
+	next   uint64
+	one    [1]uint32
+}
+
+// NewRenderer makes messages with ids name/number, counted from next.
+func NewRenderer(name string, next uint64, topic string, s batch.Schema) (*Renderer, error) {
+	t, err := ParseTemplate(topic, s)
+	if err != nil {
+		return nil, err
+	}
+	return &Renderer{schema: s, topic: t, name: name, next: next}, nil
+}
+
+// Next is the number of the next message.
+func (r *Renderer) Next() uint64 { return r.next }
+
+// Append appends a message for each counting row of b.
+func (r *Renderer) Append(dst []Message, b *batch.Batch) []Message {
+	row := *b
+	for k := range b.Len() {
+		r.one[0] = uint32(k)
+		if b.Sel != nil {
+			r.one[0] = b.Sel[k]
+		}
+		row.Sel = r.one[:]
+		payload := append(jsonl.AppendString([]byte(`{"_id":`), r.name+"/"+strconv.FormatUint(r.next, 10)), ',')
+		at := len(payload) - 1
+		payload = jsonl.Append(payload, r.schema, &row)
+		payload = payload[:len(payload)-1] // the line's end
+		// The object's brace gives way to the comma before it.
+		payload = append(payload[:at+1], payload[at+2:]...)
+		if payload[at+1] == '}' {
+			payload = append(payload[:at], '}')
+		}
+		dst = append(dst, Message{Topic: r.topic.Expand(b, int(r.one[0])), Payload: payload})
+		r.next++
+	}
+	return dst
+}

@@ -1,0 +1,261 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leatio/leat/engine/batch"
+)
+
+func schema() batch.Schema {
+	return batch.Schema{{Name: "device", Type: batch.String}, {Name: "temp", Type: batch.Double}, {Name: "n", Type: batch.Int}}
+}
+
+func rows(devices ...string) *batch.Batch {
+	b := batch.New(schema())
+	b.Cols[0].Dict = batch.NewDict()
+	for i, d := range devices {
+		b.Cols[0].Codes = append(b.Cols[0].Codes, b.Cols[0].Dict.CodeString(d))
+		b.Cols[1].Doubles = append(b.Cols[1].Doubles, 20.5+float64(i))
+		b.Cols[2].Ints = append(b.Cols[2].Ints, int64(i))
+		b.N++
+	}
+	return b
+}
+
+func TestRender(t *testing.T) {
+	r, err := NewRenderer("edge-1/alarms", 7, "alarms/{device}/{n}", schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := rows("a", "no/such+level#", "c", "")
+	b.Sel = []uint32{0, 1, 3}
+	want := []Message{
+		{"alarms/a/0", []byte(`{"_id":"edge-1/alarms/7","device":"a","temp":20.5,"n":0}`)},
+		{"alarms/no_such_level_/1", []byte(`{"_id":"edge-1/alarms/8","device":"no/such+level#","temp":21.5,"n":1}`)},
+		{"alarms/_/3", []byte(`{"_id":"edge-1/alarms/9","device":"","temp":23.5,"n":3}`)},
+	}
+	got := r.Append(nil, b)
+	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if r.Next() != 10 {
+		t.Errorf("next number is %d, want 10", r.Next())
+	}
+	back, err := ParseMessages(AppendMessages(nil, got))
+	if err != nil || !reflect.DeepEqual(back, got) {
+		t.Errorf("the record gives %q, %v", back, err)
+	}
+}
+
+func TestTemplateMistakes(t *testing.T) {
+	for text, want := range map[string]string{"a/{b": "not closed", "a/{nobody}": `no column "nobody"`} {
+		if _, err := ParseTemplate(text, schema()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives %v, want %s", text, err, want)
+		}
+	}
+}
+
+func FuzzParseMessages(f *testing.F) {
+	f.Add(AppendMessages(nil, []Message{{"a", []byte("b")}, {"", nil}}))
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := ParseMessages(b)
+		if err != nil {
+			return
+		}
+		again, err := ParseMessages(AppendMessages(nil, m))
+		if err != nil || len(again) != len(m) {
+			t.Fatalf("%d messages become %d, %v", len(m), len(again), err)
+		}
+	})
+}
+
+// queue is a stream in memory.
+type queue struct {
+	mu      sync.Mutex
+	records map[uint64][]byte
+	first   uint64
+	next    uint64
+	changed chan struct{}
+}
+
+func newQueue() *queue {
+	return &queue{records: map[uint64][]byte{}, first: 1, next: 1, changed: make(chan struct{})}
+}
+
+func (q *queue) put(b []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.records[q.next] = b
+	q.next++
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+func (q *queue) First() uint64 { q.mu.Lock(); defer q.mu.Unlock(); return q.first }
+func (q *queue) Next() uint64  { q.mu.Lock(); defer q.mu.Unlock(); return q.next }
+
+func (q *queue) Wait(ctx context.Context, seq uint64) error {
+	for {
+		q.mu.Lock()
+		there, changed := seq < q.next, q.changed
+		q.mu.Unlock()
+		if there {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (q *queue) Read(seq uint64) ([]byte, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if b := q.records[seq]; b != nil && seq >= q.first {
+		return b, nil
+	}
+	return nil, fmt.Errorf("record %d is gone", seq)
+}
+
+func (q *queue) Ack(upTo uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.first = max(q.first, upTo+1)
+	return nil
+}
+
+// outlet fails as long as broken holds an error.
+type outlet struct {
+	mu     sync.Mutex
+	broken error
+	got    []string
+	closed bool
+}
+
+func (o *outlet) Deliver(_ context.Context, m []Message) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.broken != nil {
+		return o.broken
+	}
+	for _, x := range m {
+		o.got = append(o.got, string(x.Payload))
+	}
+	return nil
+}
+
+func (o *outlet) Close() error { o.closed = true; return nil }
+
+func (o *outlet) mend(err error) { o.mu.Lock(); o.broken = err; o.mu.Unlock() }
+
+func commit(t *testing.T, r *Runner, q *queue, payload string) {
+	t.Helper()
+	b := AppendMessages(nil, []Message{{"t", []byte(payload)}})
+	r.Add(len(b), 1)
+	q.put(b)
+	if err := r.Trim(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRunnerDeliversOnceMoreUntilItSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, o := newQueue(), &outlet{broken: errors.New("no broker")}
+		r, err := New(Config{Name: "s", Queue: q, Outlet: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		for i := range 3 {
+			commit(t, r, q, fmt.Sprint(i))
+		}
+		time.Sleep(time.Minute)
+		if s := r.Stats(); s.Failures < 3 || s.Waiting != 3 || s.Error != "no broker" || s.Delivered != 0 {
+			t.Errorf("while the broker is away: %+v", s)
+		}
+		o.mend(nil)
+		time.Sleep(time.Minute)
+		if s := r.Stats(); s.Delivered != 3 || s.Waiting != 0 || s.Bytes != 0 || s.Error != "" || q.First() != 4 {
+			t.Errorf("after it came back: %+v, first %d", s, q.First())
+		}
+		if !reflect.DeepEqual(o.got, []string{"0", "1", "2"}) {
+			t.Errorf("delivered %v", o.got)
+		}
+		cancel()
+		if err := <-done; err != nil || !o.closed {
+			t.Errorf("Run gives %v, closed %v", err, o.closed)
+		}
+	})
+}
+
+func TestRunnerDropsTheOldestBeyondItsBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, o := newQueue(), &outlet{broken: errors.New("no broker")}
+		r, err := New(Config{Name: "s", Queue: q, Outlet: o, BudgetBytes: 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		synctest.Wait()
+		for i := range 10 { // of 12 bytes
+			commit(t, r, q, fmt.Sprintf("number %d", i%10))
+			synctest.Wait()
+		}
+		s := r.Stats()
+		if s.Waiting+s.Dropped != 10 || s.Bytes > 40 || s.Dropped == 0 || q.First() != s.Dropped+1 {
+			t.Errorf("%+v, first %d", s, q.First())
+		}
+		// What is left survives a restart.
+		again, err := New(Config{Name: "s", Queue: q, Outlet: o, BudgetBytes: 40})
+		if err != nil || again.Stats().Waiting != s.Waiting || again.Stats().Bytes != s.Bytes {
+			t.Errorf("after a restart: %+v, %v", again.Stats(), err)
+		}
+		o.mend(nil)
+		time.Sleep(time.Minute)
+		if len(o.got) != int(s.Waiting) || o.got[len(o.got)-1] != "number 9" {
+			t.Errorf("delivered %v, want the newest %d", o.got, s.Waiting)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRunnerGoesOnBehindADamagedRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, o := newQueue(), &outlet{}
+		r, err := New(Config{Name: "s", Queue: q, Outlet: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = r.Run(ctx) }()
+		r.Add(3, 2)
+		q.put([]byte{9, 9, 9})
+		commit(t, r, q, "behind")
+		synctest.Wait()
+		if s := r.Stats(); s.Dropped != 2 || s.Delivered != 1 || q.First() != 3 {
+			t.Errorf("%+v, first %d", s, q.First())
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
