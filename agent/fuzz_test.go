@@ -66,7 +66,9 @@ func FuzzLoadState(f *testing.F) {
 	p := fuzzCompile(f, testFile)
 	full := fuzzPipeline(f, p, 1<<40)
 	full.packer.head.Previous, full.packer.sent, full.totals = 0xfeedbeef, -5, Totals{1, 2, 3, 1 << 63, 5, 6, 7, 0, 0, false}
-	full.edge.RaiseWatermark(1_700_000_000_000_000)
+	if err := full.edge.AdvanceTo(1_700_000_000_000_000); err != nil {
+		f.Fatal(err)
+	}
 	f.Add(full.appendState(nil), uint64(1<<40))
 	f.Add(fuzzPipeline(f, p, 1).appendState(nil), uint64(1))
 	f.Fuzz(func(t *testing.T, b []byte, next uint64) {
@@ -245,11 +247,11 @@ func runPlan(p *plan.Plan) {
 			return
 		}
 	}
-	if edge.Flush(cloud.Apply) != nil {
+	if edge.Flush(nil, cloud.Apply) != nil {
 		return
 	}
 	if cloud.Advance(engine.EndOfTime, engine.NoWatermark) != nil {
 		return
 	}
-	_ = cloud.Snapshot(true, func(uint32, *batch.Batch) error { return nil })
+	_ = cloud.Changes(true, func(uint32, *batch.Batch) error { return nil })
 }

@@ -34,7 +34,9 @@ func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
 	if err != nil {
 		return err
 	}
-	pipe.edge.RaiseWatermark(engine.EndOfTime)
+	if err := pipe.edge.AdvanceTo(engine.EndOfTime); err != nil {
+		return err
+	}
 	b, err := pipe.pack(true)
 	if err != nil || len(b.Records) == 0 {
 		return err

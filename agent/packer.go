@@ -108,7 +108,7 @@ func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
 		sections = append(sections, columnar.Section{Port: port, Batch: b})
 		return nil
 	}
-	if err := p.edge.Flush(collect); err != nil {
+	if err := p.edge.Flush(nil, collect); err != nil {
 		return nil, err
 	}
 	var records []checkpoint.Record

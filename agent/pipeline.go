@@ -259,7 +259,9 @@ func (p *pipeline) takeAndCommit(ctx context.Context) error {
 			full = p.full()
 		}
 		if p.ended {
-			p.edge.RaiseWatermark(engine.EndOfTime)
+			if err := p.edge.AdvanceTo(engine.EndOfTime); err != nil {
+				return err
+			}
 		}
 		if err := p.commitChunks(ctx, full || p.ended || p.pace.flushDue(p.clock())); err != nil {
 			return err
@@ -288,7 +290,9 @@ func (p *pipeline) process(c *source.Chunk) error {
 		return nil
 	}
 	if p.pace.row(p.clock()) {
-		p.edge.RaiseWatermark(p.cloudWatermark.Load())
+		if err := p.edge.AdvanceTo(p.cloudWatermark.Load()); err != nil {
+			return err
+		}
 	}
 	p.decoder.Decode(p.rows, c.Messages, func(msg int, reason string) {
 		p.reject(c.Messages[msg].Topic, c.Messages[msg].Payload, reason)
@@ -312,7 +316,9 @@ func (p *pipeline) quiet(ctx context.Context) error {
 	}
 	watermark, speak := p.pace.silence(now, p.source.Connected(), p.edge.Watermark(), p.edge.LastSliceEnd())
 	if speak {
-		p.edge.RaiseWatermark(watermark)
+		if err := p.edge.AdvanceTo(watermark); err != nil {
+			return err
+		}
 	}
 	if speak || p.pace.flushDue(now) && p.packer.due(p.packer.sentIdle) {
 		return p.commitChunks(ctx, true)

@@ -26,54 +26,52 @@ type CloudConfig struct {
 // Cloud runs the cloud fragment of a plan over what arrives at its ports.
 type Cloud struct {
 	plan    *plan.Plan
+	cfg     CloudConfig
 	env     *rowEnv
 	tree    *tree
 	ports   [][]int // nodes that read each port
 	windows []*cloudWindow
-	fired   int64
 	rejects int64
 }
 
 // NewCloud prepares the cloud fragment of a checked plan.
 func NewCloud(p *plan.Plan, cfg CloudConfig) (*Cloud, error) {
-	c := &Cloud{plan: p, ports: make([][]int, len(p.Ports))}
+	c := &Cloud{plan: p, cfg: cfg, ports: make([][]int, len(p.Ports))}
 	c.env = &rowEnv{functions: cfg.Functions, reject: func(topic string, payload []byte, reason string) {
 		c.rejects++
 		if cfg.Reject != nil {
 			cfg.Reject(topic, payload, reason)
 		}
 	}}
-	t, err := build(p.Cloud, nil, c.env, func(n *plan.Node, in batch.Schema) (operator, error) {
-		switch op := n.Op.(type) {
-		case *plan.Node_PortIn:
-			if int(op.PortIn.Port) >= len(c.ports) {
-				return nil, fmt.Errorf("port %d of %d", op.PortIn.Port, len(c.ports))
-			}
-			c.ports[op.PortIn.Port] = append(c.ports[op.PortIn.Port], int(n.Id))
-			return pass{}, nil
-		case *plan.Node_FinalWindow:
-			f, err := window.NewFinal(op.FinalWindow, window.FinalConfig{LastOnly: cfg.LastOnly})
-			if err != nil {
-				return nil, err
-			}
-			schema, err := window.SnapshotSchema(op.FinalWindow)
-			if err != nil {
-				return nil, err
-			}
-			w := &cloudWindow{node: int(n.Id), final: f, schema: schema}
-			c.windows = append(c.windows, w)
-			return w, nil
-		case *plan.Node_Sink:
-			return &sink{n, in, cfg.Sink}, nil
-		default:
-			return nil, fmt.Errorf("%T in the cloud: %w", n.Op, ErrPlan)
-		}
-	})
+	t, err := build(p.Cloud, nil, c.env, c.special)
 	if err != nil {
 		return nil, fmt.Errorf("pipeline %q, cloud: %w", p.Pipeline, err)
 	}
 	c.tree = t
 	return c, nil
+}
+
+// special makes the operators that only the cloud has.
+func (c *Cloud) special(_ *tree, n *plan.Node, in batch.Schema) (operator, error) {
+	switch op := n.Op.(type) {
+	case *plan.Node_PortIn:
+		if int(op.PortIn.Port) >= len(c.ports) {
+			return nil, fmt.Errorf("port %d of %d", op.PortIn.Port, len(c.ports))
+		}
+		c.ports[op.PortIn.Port] = append(c.ports[op.PortIn.Port], int(n.Id))
+		return pass{}, nil
+	case *plan.Node_FinalWindow:
+		w, err := newCloudWindow(op.FinalWindow, window.FinalConfig{LastOnly: c.cfg.LastOnly})
+		if err != nil {
+			return nil, err
+		}
+		c.windows = append(c.windows, w)
+		return w, nil
+	case *plan.Node_Sink:
+		return &sink{n, in, c.cfg.Sink}, nil
+	default:
+		return nil, fmt.Errorf("%T in the cloud: %w", n.Op, ErrPlan)
+	}
 }
 
 // pass hands batches on unchanged.
@@ -90,16 +88,6 @@ type sink struct {
 
 func (s *sink) process(b *batch.Batch, _ Emit) error { return s.give(s.node, s.in, b) }
 
-// cloudWindow merges partials; results leave when the watermark advances.
-type cloudWindow struct {
-	node   int
-	final  *window.Final
-	schema batch.Schema // of snapshots
-	snap   *batch.Batch
-}
-
-func (w *cloudWindow) process(b *batch.Batch, _ Emit) error { return w.final.Merge(b) }
-
 // Apply takes a batch that an edge fragment emitted at a port.
 func (c *Cloud) Apply(port uint32, b *batch.Batch) error {
 	if int(port) >= len(c.ports) {
@@ -108,24 +96,21 @@ func (c *Cloud) Apply(port uint32, b *batch.Batch) error {
 	return c.tree.runAll(c.ports[port], b)
 }
 
-// Advance fires windows up to the watermark fire, and forgets those that no
+// Advance fires windows and timers up to the watermark fire, and forgets what no
 // source can change any more, up to the watermark keep (keep <= fire).
 func (c *Cloud) Advance(fire, keep int64) error {
-	c.env.eventTime = fire
-	for _, w := range c.windows {
-		err := w.final.Advance(fire, keep, func(b *batch.Batch) error {
-			c.fired += int64(b.Len())
-			return c.tree.emits[w.node](b)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	c.env.eventTime, c.env.watermark = fire, fire
+	return c.tree.advance(fire, keep)
 }
 
 // Fired is the number of window results that left, revisions included.
-func (c *Cloud) Fired() int64 { return c.fired }
+func (c *Cloud) Fired() int64 {
+	var n int64
+	for _, w := range c.windows {
+		n += w.fired
+	}
+	return n
+}
 
 // Rejects is the number of rows on which an expression or a function failed.
 func (c *Cloud) Rejects() int64 { return c.rejects }
@@ -147,46 +132,19 @@ func (c *Cloud) TooLate() int64 {
 	return n
 }
 
-// Snapshot gives the state that changed since the last Snapshot, or all of
-// it, by section. Watermarks are not in it: the worker keeps them.
-func (c *Cloud) Snapshot(full bool, emit PortEmit) error {
-	for i, w := range c.windows {
-		if w.snap == nil {
-			w.snap = batch.New(w.schema)
-		}
-		w.snap.Reset()
-		if err := w.final.Snapshot(full, w.snap); err != nil {
-			return fmt.Errorf("pipeline %q: %w", c.plan.Pipeline, err)
-		}
-		if w.snap.N == 0 {
-			continue
-		}
-		if err := emit(uint32(i), w.snap); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// Changes gives the state of windows and steps that changed since the last
+// call, or all of it, by section. Watermarks are not in it: the worker keeps them.
+func (c *Cloud) Changes(full bool, emit PortEmit) error { return c.tree.changes(full, emit) }
 
-// Restore takes back a section of a Snapshot.
-func (c *Cloud) Restore(section uint32, b *batch.Batch) error {
-	if int(section) >= len(c.windows) {
-		return fmt.Errorf("checkpoint names section %d of %d", section, len(c.windows))
-	}
-	return c.windows[section].final.Restore(b)
-}
+// RestoreState takes back a section of Changes: a full one, then those that
+// came after it, in order. Resume follows.
+func (c *Cloud) RestoreState(section uint32, b *batch.Batch) error { return c.tree.restore(section, b) }
 
-// Resume sets the watermarks that were stored with the snapshot, after the last Restore.
+// StateSection describes a section of Changes; where there is none it has no schema.
+func (c *Cloud) StateSection(section uint32) Section { return c.tree.section(section) }
+
+// Resume sets the watermarks that were stored with the state, after the last RestoreState.
 func (c *Cloud) Resume(fire, keep int64) {
-	for _, w := range c.windows {
-		w.final.Resume(fire, keep)
-	}
-}
-
-// SnapshotSchema is the schema of a section, or nil where there is none.
-func (c *Cloud) SnapshotSchema(section uint32) batch.Schema {
-	if int(section) >= len(c.windows) {
-		return nil
-	}
-	return c.windows[section].schema
+	c.env.eventTime, c.env.watermark = fire, fire
+	c.tree.resume(fire, keep)
 }

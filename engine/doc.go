@@ -15,8 +15,16 @@
 // All state moves as batches, so that frames, the agent's journal and the
 // worker's checkpoints share one codec:
 //
-//	Edge.Journal   what came since the last commit; it is kept and merged
-//	Edge.Flush     everything pending, which is what a frame carries
-//	Edge.Restore   takes journalled batches back after a restart
-//	Cloud.Snapshot changed (or all) window states; Cloud.Restore takes them back
+//	Edge.Journal         what came to the ports since the last commit; it is kept and merged
+//	Edge.Flush           everything pending at the ports that are due, which is what a frame carries
+//	Edge.FlushWatermark  the watermark that this frame may carry
+//	Edge.Restore         takes journalled batches back after a restart
+//	Changes              states of steps and windows that changed, or all of them, by section; on both tiers
+//	RestoreState         takes them back; Resume then sets the watermarks
+//
+// The watermark. On the edge each row is judged by the watermark that the rows
+// before it made, which goes down the tree beside the batch; timers and windows on the edge follow at the end
+// of Process. In the cloud it moves between log records, in Advance. Operators
+// that wait for it (timed) are told parents first, so that a window that is fed by
+// another sees its results in the same Advance.
 package engine

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
@@ -9,35 +10,35 @@ import (
 	"github.com/leatio/leat/engine/window"
 )
 
-// EdgeConfig is what an Edge needs beside its plan.
+// EdgeConfig is what an Edge needs beside its plan. Plans with parameters go
+// through plan.Resolve first.
 type EdgeConfig struct {
 	Functions expr.Functions // UDFs; nil = none
 	Reject    RejectFunc     // rows that cannot be worked on; nil = dropped unseen
+	Sink      SinkFunc       // sinks on the edge; called within Process and AdvanceTo
 	MaxGroups int            // bound on groups pending in one window; 0 = the window package's default
 }
 
 // Edge runs the edge fragment of a plan over one source.
 type Edge struct {
-	plan  *plan.Plan
-	env   *rowEnv
-	tree  *tree
-	time  *eventTime // nil without an event time
-	ports []*port
-	// windows are the partial window operators by node, until their ports are wired.
-	windows map[int32]*edgeWindow
+	plan    *plan.Plan
+	env     *rowEnv
+	cfg     EdgeConfig
+	tree    *tree
+	time    *eventTime // nil without an event time
+	ports   []*port
+	windows []*edgeWindow
 	late    int64 // rows that TakeLate told of
 }
 
 // NewEdge prepares the edge fragment of a checked plan.
 func NewEdge(p *plan.Plan, cfg EdgeConfig) (*Edge, error) {
-	e := &Edge{plan: p, env: &rowEnv{functions: cfg.Functions, reject: cfg.Reject}, ports: make([]*port, len(p.Ports)), windows: map[int32]*edgeWindow{}}
+	e := &Edge{plan: p, cfg: cfg, env: &rowEnv{functions: cfg.Functions, reject: cfg.Reject}, ports: make([]*port, len(p.Ports))}
 	src := p.Source
 	if src.GetHasEventTime() {
 		e.time = newEventTime(int(src.EventTime), src.MaxDisorderMicros, src.MaxFutureMicros)
 	}
-	t, err := build(p.Edge, src.Schema(), e.env, func(n *plan.Node, in batch.Schema) (operator, error) {
-		return e.special(n, in, cfg)
-	})
+	t, err := build(p.Edge, src.Schema(), e.env, e.special)
 	if err != nil {
 		return nil, fmt.Errorf("pipeline %q, edge: %w", p.Pipeline, err)
 	}
@@ -46,53 +47,54 @@ func NewEdge(p *plan.Plan, cfg EdgeConfig) (*Edge, error) {
 }
 
 // special makes the operators that only the edge has.
-func (e *Edge) special(n *plan.Node, in batch.Schema, cfg EdgeConfig) (operator, error) {
+func (e *Edge) special(t *tree, n *plan.Node, in batch.Schema) (operator, error) {
 	switch op := n.Op.(type) {
 	case *plan.Node_PartialWindow:
 		if e.time == nil {
 			return nil, fmt.Errorf("a window without an event time")
 		}
-		w, err := newEdgeWindow(op.PartialWindow, in, e.time, window.PartialConfig{MaxGroups: cfg.MaxGroups})
+		w, err := newEdgeWindow(op.PartialWindow, in, e.env, window.PartialConfig{MaxGroups: e.cfg.MaxGroups})
 		if err != nil {
 			return nil, err
 		}
-		e.windows[int32(n.Id)] = w
+		e.windows = append(e.windows, w)
 		return w, nil
 	case *plan.Node_PortOut:
-		return e.portOut(n, int(op.PortOut.Port), in)
+		return e.portOut(t, n, int(op.PortOut.Port), in)
+	case *plan.Node_Sink:
+		if e.cfg.Sink == nil {
+			return nil, fmt.Errorf("a sink on the edge, and nothing that takes its rows: %w", ErrPlan)
+		}
+		return &sink{n, in, e.cfg.Sink}, nil
 	default:
 		return nil, fmt.Errorf("%T on the edge: %w", n.Op, ErrPlan)
 	}
 }
 
-// portOut wires port k to the window that feeds it, or gives it row buffers.
-func (e *Edge) portOut(n *plan.Node, k int, in batch.Schema) (operator, error) {
-	if k >= len(e.ports) || e.ports[k] != nil {
-		return nil, fmt.Errorf("port %d is not there or is written twice", k)
+// Process takes rows in order of arrival. now is the cloud's time in
+// microseconds, or 0 where it is unknown or rows are replayed. What the watermark
+// sets off happens within.
+func (e *Edge) Process(b *batch.Batch, now int64) error {
+	e.env.before = nil
+	if e.time != nil {
+		e.env.watermark = e.time.watermark
+		b = e.time.observe(b, now, e.env)
+		e.env.eventTime, e.env.before = e.time.newest(), e.time.before
 	}
-	pt := &port{out: batch.New(plan.SchemaOf(e.plan.Ports[k].Schema))}
-	e.ports[k] = pt
-	if e.plan.Ports[k].Kind == plan.Port_PARTIALS {
-		w := e.windows[n.Input]
-		if w == nil {
-			return nil, fmt.Errorf("port %d of partials is not fed by a window", k)
-		}
-		pt.fresh, pt.held = w.fresh, w.held
-		return nothing{}, nil
+	if err := e.tree.runAll(e.tree.roots, b); err != nil {
+		return err
 	}
-	fresh := newRowPending(in)
-	pt.fresh, pt.held = fresh, newRowPending(in)
-	return fresh, nil
+	return e.advance()
 }
 
-// Process takes rows in order of arrival. now is the cloud's time in
-// microseconds, or 0 where it is unknown or rows are replayed.
-func (e *Edge) Process(b *batch.Batch, now int64) error {
-	if e.time != nil {
-		b = e.time.observe(b, now, e.env)
-		e.env.eventTime = e.time.newest()
+// advance gives the watermark to all that waits for it.
+func (e *Edge) advance() error {
+	e.env.before = nil
+	if e.time == nil || e.time.watermark == NoWatermark {
+		return nil
 	}
-	return e.tree.runAll(e.tree.roots, b)
+	e.env.watermark = e.time.watermark
+	return e.tree.advance(e.time.watermark, e.time.watermark)
 }
 
 // Watermark is the largest event time seen minus max_disorder, or NoWatermark.
@@ -103,21 +105,53 @@ func (e *Edge) Watermark() int64 {
 	return e.time.watermark
 }
 
-// RaiseWatermark lifts the watermark to at least wm: after a restart, while
-// idle, and to the cloud's when leaving IDLE.
-func (e *Edge) RaiseWatermark(wm int64) {
-	if e.time != nil {
-		e.time.watermark = max(e.time.watermark, wm)
+// AdvanceTo lifts the watermark to at least watermark, and does what that sets
+// off: while idle, to the cloud's when leaving IDLE, and to EndOfTime at the
+// end of a bounded source.
+func (e *Edge) AdvanceTo(watermark int64) error {
+	if e.time == nil || watermark <= e.time.watermark {
+		return nil
 	}
+	e.time.watermark = watermark
+	e.env.eventTime = e.time.newest()
+	return e.advance()
 }
 
-// Resume sets the watermark that was stored before a restart.
+// Resume sets the watermark that was stored before a restart, after the last Restore
+// and RestoreState. Nothing is emitted.
 func (e *Edge) Resume(watermark int64) {
-	e.RaiseWatermark(watermark)
 	if e.time == nil || watermark == NoWatermark {
 		return
 	}
+	e.time.watermark = max(e.time.watermark, watermark)
+	e.env.watermark = e.time.watermark
 	for _, w := range e.windows {
 		w.fresh.Saw(e.time.newest())
 	}
+	e.tree.resume(e.time.watermark, e.time.watermark)
 }
+
+// Changes gives the state of the edge's steps and windows, by section: what
+// changed since the last call, or all. What waits at the ports is not in it: see Journal.
+func (e *Edge) Changes(full bool, emit PortEmit) error { return e.tree.changes(full, emit) }
+
+// RestoreState takes back a section that Changes gave before a restart: a full one, then those
+// that came after it, in order. Resume follows.
+func (e *Edge) RestoreState(section uint32, b *batch.Batch) error { return e.tree.restore(section, b) }
+
+// StateSection describes a section of Changes; where there is none it has no schema.
+func (e *Edge) StateSection(section uint32) Section { return e.tree.section(section) }
+
+// FlushWatermark is the watermark that the next frame may carry: it does not
+// pass what is still pending, at ports that the last Flush left out. It may lie below
+// what an earlier frame carried, which then still holds.
+func (e *Edge) FlushWatermark() int64 {
+	wm := e.Watermark()
+	for _, pt := range e.ports {
+		wm = min(wm, pt.bound())
+	}
+	return wm
+}
+
+// noBound is the bound of a port where nothing is pending.
+const noBound = math.MaxInt64

@@ -5,7 +5,6 @@ import (
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
-	"github.com/leatio/leat/engine/window"
 )
 
 // port gathers what leaves the edge fragment through one of its ports.
@@ -21,6 +20,28 @@ type pending interface {
 	drain(dst *batch.Batch)
 	rows() int
 	sizeBytes() int
+	// bound is the highest watermark that may leave before what is pending does, or noBound.
+	bound() int64
+}
+
+// portOut wires port k to the window that feeds it, or gives it row buffers.
+func (e *Edge) portOut(t *tree, n *plan.Node, k int, in batch.Schema) (operator, error) {
+	if k >= len(e.ports) || e.ports[k] != nil {
+		return nil, fmt.Errorf("port %d is not there or is written twice", k)
+	}
+	pt := &port{out: batch.New(plan.SchemaOf(e.plan.Ports[k].Schema))}
+	e.ports[k] = pt
+	if e.plan.Ports[k].Kind == plan.Port_PARTIALS {
+		w, ok := t.op(n.Input).(*edgeWindow)
+		if !ok {
+			return nil, fmt.Errorf("port %d of partials is not fed by a window", k)
+		}
+		pt.fresh, pt.held = w.fresh, w.held
+		return nothing{}, nil
+	}
+	fresh := newRowPending(in, e.env)
+	pt.fresh, pt.held = fresh, newRowPending(in, e.env)
+	return fresh, nil
 }
 
 // nothing is the operator of a port that takes its batches at flush time.
@@ -28,43 +49,30 @@ type nothing struct{}
 
 func (nothing) process(*batch.Batch, Emit) error { return nil }
 
-// edgeWindow feeds the rows of a batch to partial aggregates.
-type edgeWindow struct {
-	time        *eventTime
-	fresh, held partialPending
-}
-
-func newEdgeWindow(w *plan.Window, in batch.Schema, t *eventTime, cfg window.PartialConfig) (*edgeWindow, error) {
-	fresh, err := window.NewPartial(w, in, cfg)
-	if err != nil {
-		return nil, err
-	}
-	held, err := window.NewPartial(w, in, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &edgeWindow{time: t, fresh: partialPending{fresh}, held: partialPending{held}}, nil
-}
-
-func (w *edgeWindow) process(b *batch.Batch, _ Emit) error {
-	return w.fresh.Process(b, w.time.before)
-}
-
-type partialPending struct{ *window.Partial }
-
-func (p partialPending) merge(b *batch.Batch) error { return p.Merge(b) }
-func (p partialPending) drain(dst *batch.Batch)     { p.Drain(dst) }
-func (p partialPending) rows() int                  { return p.Rows() }
-func (p partialPending) sizeBytes() int             { return p.SizeBytes() }
-
 // rowPending buffers rows that go to the cloud as they are.
-type rowPending struct{ b *batch.Batch }
+type rowPending struct {
+	b     *batch.Batch
+	env   *rowEnv
+	since int64 // the watermark that stood before the first pending row
+}
 
-func newRowPending(s batch.Schema) *rowPending { return &rowPending{batch.New(s)} }
+func newRowPending(s batch.Schema, env *rowEnv) *rowPending {
+	return &rowPending{b: batch.New(s), env: env, since: noBound}
+}
 
-func (p *rowPending) process(b *batch.Batch, _ Emit) error { return p.merge(b) }
+func (p *rowPending) process(b *batch.Batch, _ Emit) error {
+	if p.b.N == 0 {
+		p.since = p.env.watermarkBefore(b)
+	}
+	p.b.AppendRows(b)
+	return nil
+}
 
+// merge takes rows whose place in time is not known any more.
 func (p *rowPending) merge(b *batch.Batch) error {
+	if p.b.N == 0 {
+		p.since = NoWatermark
+	}
 	p.b.AppendRows(b)
 	return nil
 }
@@ -72,6 +80,7 @@ func (p *rowPending) merge(b *batch.Batch) error {
 func (p *rowPending) drain(dst *batch.Batch) {
 	dst.AppendRows(p.b)
 	p.b.Reset()
+	p.since = noBound
 	for i := range p.b.Cols {
 		if c := &p.b.Cols[i]; c.Dict != nil && c.Dict.Full() {
 			c.Dict = nil
@@ -81,31 +90,37 @@ func (p *rowPending) drain(dst *batch.Batch) {
 
 func (p *rowPending) rows() int      { return p.b.N }
 func (p *rowPending) sizeBytes() int { return p.b.SizeBytes() }
+func (p *rowPending) bound() int64   { return p.since }
 
-// PortEmit takes what leaves through a port; b is valid until it returns.
+// PortEmit takes what leaves through a port, or a section of a state; b is valid until it returns.
 type PortEmit func(port uint32, b *batch.Batch) error
 
 // Journal gives what came since the last Journal or Flush, and keeps it: it
-// is what must be made durable before the input may be acknowledged.
+// is what must be made durable, beside Changes, before the input may be acknowledged.
 func (e *Edge) Journal(emit PortEmit) error {
 	for k, pt := range e.ports {
 		if pt.fresh.rows() == 0 {
 			continue
 		}
+		since := pt.bound()
 		b := pt.take(pt.fresh)
 		if err := emit(uint32(k), b); err != nil {
 			return err
 		}
-		if err := pt.held.merge(b); err != nil {
+		if err := pt.hold(b, since); err != nil {
 			return fmt.Errorf("port %d: %w", k, err)
 		}
 	}
 	return nil
 }
 
-// Flush gives everything pending and forgets it: it is what frames carry.
-func (e *Edge) Flush(emit PortEmit) error {
+// Flush gives everything pending at the ports that are due (nil: at all of
+// them) and forgets it: it is what frames carry.
+func (e *Edge) Flush(due func(port uint32) bool, emit PortEmit) error {
 	for k, pt := range e.ports {
+		if due != nil && !due(uint32(k)) {
+			continue
+		}
 		from := pt.fresh
 		if pt.held.rows() > 0 {
 			if from.rows() > 0 {
@@ -130,6 +145,20 @@ func (pt *port) take(from pending) *batch.Batch {
 	from.drain(pt.out)
 	return pt.out
 }
+
+// hold keeps what was journalled until it is flushed.
+func (pt *port) hold(b *batch.Batch, since int64) error {
+	if err := pt.held.merge(b); err != nil {
+		return err
+	}
+	if rows, ok := pt.held.(*rowPending); ok {
+		rows.since = since
+	}
+	return nil
+}
+
+// bound is the highest watermark that may leave before what is pending here does.
+func (pt *port) bound() int64 { return min(pt.fresh.bound(), pt.held.bound()) }
 
 // Restore takes back a batch that Journal gave before a restart.
 func (e *Edge) Restore(port uint32, b *batch.Batch) error {
@@ -157,11 +186,28 @@ func PortSchema(p *plan.Plan, port uint32) batch.Schema {
 // Pending is the number of partials and rows that wait for a flush, and an
 // estimate of the memory they take.
 func (e *Edge) Pending() (rows, bytes int) {
-	for _, pt := range e.ports {
-		rows += pt.fresh.rows() + pt.held.rows()
-		bytes += pt.fresh.sizeBytes() + pt.held.sizeBytes()
+	for k := range e.ports {
+		r, b := e.PendingAt(uint32(k))
+		rows, bytes = rows+r, bytes+b
 	}
 	return rows, bytes
+}
+
+// PendingAt is Pending of one port.
+func (e *Edge) PendingAt(port uint32) (rows, bytes int) {
+	pt := e.ports[port]
+	return pt.fresh.rows() + pt.held.rows(), pt.fresh.sizeBytes() + pt.held.sizeBytes()
+}
+
+// SliceEndAt is the end of the oldest slice that waits at a port of a window:
+// where fresh results are wanted once a slice, it is due when the watermark has reached it. ok
+// is false where no slice waits.
+func (e *Edge) SliceEndAt(port uint32) (end int64, ok bool) {
+	if e.plan.Ports[port].Kind == plan.Port_ROWS {
+		return 0, false
+	}
+	b := e.ports[port].bound()
+	return b + 1, b != noBound
 }
 
 // Full tells that a window's group bound is reached: flush before more rows.

@@ -122,7 +122,7 @@ func fuzzPayload(f *testing.F, p *plan.Plan) []byte {
 	}
 	rejects := engine.NewRejectLog(3)
 	rejects.Add(1, "topic", []byte("{"), "malformed")
-	if err := errors.Join(edge.Flush(collect), rejects.Drain(collect)); err != nil {
+	if err := errors.Join(edge.Flush(nil, collect), rejects.Drain(collect)); err != nil {
 		f.Fatal(err)
 	}
 	return columnar.AppendPayload(nil, sections, edge.PortSchema)

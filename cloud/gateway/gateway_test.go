@@ -180,7 +180,7 @@ func (a *agent) frame(rows map[string]float64, second int64, idle bool) {
 		a.w.t.Fatal(err)
 	}
 	var sections []columnar.Section
-	if err := a.edge.Flush(func(port uint32, b *batch.Batch) error {
+	if err := a.edge.Flush(nil, func(port uint32, b *batch.Batch) error {
 		sections = append(sections, columnar.Section{Port: port, Batch: b})
 		return nil
 	}); err != nil {

@@ -78,8 +78,8 @@ func (s *state) snapshot(full bool) (*Checkpoint, error) {
 			}
 			l.dirty = false
 		}
-		err := p.cloud.Snapshot(full, func(section uint32, b *batch.Batch) error {
-			schema := p.cloud.SnapshotSchema(section)
+		err := p.cloud.Changes(full, func(section uint32, b *batch.Batch) error {
+			schema := p.cloud.StateSection(section).Schema
 			payload := columnar.AppendPayload(nil, []columnar.Section{{Port: section, Batch: b}}, func(uint32) batch.Schema { return schema })
 			ps.Sections = append(ps.Sections, &Section{Index: section, Payload: payload})
 			return nil
@@ -156,7 +156,7 @@ func (s *state) restorePipeline(ps *PipelineState) error {
 		p.keep = ps.Keep
 	}
 	for _, sec := range ps.Sections {
-		schema := p.cloud.SnapshotSchema(sec.Index)
+		schema := p.cloud.StateSection(sec.Index).Schema
 		if schema == nil {
 			return fmt.Errorf("%w: pipeline %s has no state %d", ErrCheckpoint, ps.Pipeline, sec.Index)
 		}
@@ -165,7 +165,7 @@ func (s *state) restorePipeline(ps *PipelineState) error {
 			return fmt.Errorf("%w: pipeline %s: %w", ErrCheckpoint, ps.Pipeline, err)
 		}
 		for _, g := range got {
-			if err := p.cloud.Restore(sec.Index, g.Batch); err != nil {
+			if err := p.cloud.RestoreState(sec.Index, g.Batch); err != nil {
 				return err
 			}
 		}

@@ -168,7 +168,7 @@ func (r *rig) entry(agent string, rows ...row) record.Entry {
 		r.t.Fatal(err)
 	}
 	var payload []byte
-	err := l.edge.Flush(func(port uint32, b *batch.Batch) error {
+	err := l.edge.Flush(nil, func(port uint32, b *batch.Batch) error {
 		payload = columnar.AppendPayload(nil, []columnar.Section{{Port: port, Batch: b}}, l.edge.PortSchema)
 		return nil
 	})

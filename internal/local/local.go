@@ -239,7 +239,7 @@ func (r *run) tooMuchPending() bool {
 // fire hands what is pending to the cloud fragment and fires its windows.
 func (r *run) fire(watermark int64) error {
 	r.batches = 0
-	if err := r.edge.Flush(r.cloud.Apply); err != nil {
+	if err := r.edge.Flush(nil, r.cloud.Apply); err != nil {
 		return err
 	}
 	if watermark == engine.NoWatermark {

@@ -62,7 +62,7 @@ func feed(p *plan.Plan, rows, every int, inTurn bool) (frames, raw int, err erro
 			return 0, 0, err
 		}
 		var sections []columnar.Section
-		if err := edge.Flush(func(port uint32, b *batch.Batch) error {
+		if err := edge.Flush(nil, func(port uint32, b *batch.Batch) error {
 			sections = append(sections, columnar.Section{Port: port, Batch: b})
 			return nil
 		}); err != nil {

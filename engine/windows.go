@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/window"
+)
+
+// edgeWindow feeds the rows of a batch to partial aggregates.
+type edgeWindow struct {
+	env         *rowEnv
+	fresh, held partialPending
+}
+
+func newEdgeWindow(w *plan.Window, in batch.Schema, env *rowEnv, cfg window.PartialConfig) (*edgeWindow, error) {
+	fresh, err := window.NewPartial(w, in, cfg)
+	if err != nil {
+		return nil, err
+	}
+	held, err := window.NewPartial(w, in, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &edgeWindow{env: env, fresh: partialPending{fresh}, held: partialPending{held}}, nil
+}
+
+func (w *edgeWindow) process(b *batch.Batch, _ Emit) error {
+	return w.fresh.Process(b, w.env.before)
+}
+
+type partialPending struct{ *window.Partial }
+
+func (p partialPending) merge(b *batch.Batch) error { return p.Merge(b) }
+func (p partialPending) drain(dst *batch.Batch)     { p.Drain(dst) }
+func (p partialPending) rows() int                  { return p.Rows() }
+func (p partialPending) sizeBytes() int             { return p.SizeBytes() }
+func (p partialPending) bound() int64 {
+	if end, ok := p.EarliestPending(); ok {
+		return end - 1
+	}
+	return noBound
+}
+
+// cloudWindow merges partials; results leave when the watermark advances.
+type cloudWindow struct {
+	final  *window.Final
+	schema batch.Schema // of snapshots
+	snap   *batch.Batch
+	fired  int64
+}
+
+func newCloudWindow(w *plan.Window, cfg window.FinalConfig) (*cloudWindow, error) {
+	f, err := window.NewFinal(w, cfg)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := window.SnapshotSchema(w)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudWindow{final: f, schema: schema, snap: batch.New(schema)}, nil
+}
+
+func (w *cloudWindow) process(b *batch.Batch, _ Emit) error { return w.final.Merge(b) }
+
+func (w *cloudWindow) advance(fire, keep int64, emit Emit) error {
+	return w.final.Advance(fire, keep, func(b *batch.Batch) error {
+		w.fired += int64(b.Len())
+		return emit(b)
+	})
+}
+
+func (w *cloudWindow) stateSchemas() []Section { return []Section{{Schema: w.schema}} }
+
+func (w *cloudWindow) changes(full bool, emit func(int, *batch.Batch) error) error {
+	w.snap.Reset()
+	if err := w.final.Snapshot(full, w.snap); err != nil {
+		return err
+	}
+	return emit(0, w.snap)
+}
+
+func (w *cloudWindow) restore(_ int, b *batch.Batch) error { return w.final.Restore(b) }
+func (w *cloudWindow) resume(fire, keep int64)             { w.final.Resume(fire, keep) }
