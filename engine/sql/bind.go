@@ -12,8 +12,19 @@ import (
 // Scope is what the names of an expression can mean.
 type Scope struct {
 	Columns    batch.Schema
-	Functions  map[string]Signature // user-defined scalar functions
-	Aggregates bool                 // aggregate calls are allowed; only BindAggregates can
+	Functions  map[string]Signature  // user-defined scalar functions
+	Aggregates bool                  // aggregate calls are allowed; only BindAggregates can
+	Params     map[string]batch.Type // what param('name') knows
+	Zones      Zones                 // what AT TIME ZONE knows; nil = nothing
+}
+
+// Zones knows the time zones. A binder tells it of each that an expression
+// uses, so that their rules can be put into the plan.
+type Zones interface {
+	// Zone takes note of a zone; the error says why there is none of this name.
+	Zone(name string) error
+	// ZoneParam takes note of a string parameter all of whose values are zones.
+	ZoneParam(name string) error
 }
 
 // Signature is the types of a user-defined function.

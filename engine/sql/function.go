@@ -16,21 +16,15 @@ var functions = []string{
 	"nullif", "power", "regexp_like", "replace", "round", "split_part", "sqrt", "substr", "upper",
 }
 
-// later are functions that the language will have.
-var later = map[string]string{
-	"param": "param() is not supported yet, expected a literal",
-	"label": "label() is not supported yet, expected a literal",
-}
-
 func (b *binder) function(n *Node) value {
 	if isAggregate(n.Text) {
 		return b.aggregate(n)
 	}
-	if msg, ok := later[n.Text]; ok {
-		return b.fail(n.Pos, "%s", msg)
-	}
 	if n.Star {
 		return b.fail(n.Pos, "%s(*) is not a function, expected count(*)", n.Raw)
+	}
+	if n.Text == paramOp || n.Text == labelOp {
+		return b.setting(n)
 	}
 	vs := b.bindAll(n.Args)
 	if slices.Contains(functions, n.Text) {
@@ -45,7 +39,7 @@ func (b *binder) function(n *Node) value {
 }
 
 func (b *binder) functionNames() []string {
-	names := slices.Clone(functions)
+	names := append(slices.Clone(functions), paramOp, labelOp)
 	for name := range b.scope.Functions {
 		names = append(names, name)
 	}

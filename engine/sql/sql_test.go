@@ -9,6 +9,7 @@ import (
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/pb"
 )
 
 var testScope = Scope{
@@ -20,6 +21,7 @@ var testScope = Scope{
 	},
 	Functions:  map[string]Signature{"dewpoint": {Args: []batch.Type{batch.Double, batch.Double}, Result: batch.Double}},
 	Aggregates: true,
+	Params:     map[string]batch.Type{"limit": batch.Double, "tz": batch.String},
 }
 
 // show writes a plan expression as a prefix term.
@@ -75,6 +77,23 @@ func (noopScalar) Call(_ int64, _ []batch.Column, rows int, out *batch.Column) (
 type noopFunctions struct{}
 
 func (noopFunctions) Scalar(string) (expr.Scalar, error) { return noopScalar{}, nil }
+
+// runnable tells whether package expr runs what the binder made, once the
+// settings of an agent are known.
+func runnable(e *plan.Expr, in batch.Schema) error {
+	e = pb.Clone(e)
+	err := plan.Substitute(e, func(_, _ string, t batch.Type) (*plan.Value, error) {
+		if t == batch.String {
+			return textLiteral("UTC").GetLiteral(), nil
+		}
+		return &plan.Value{}, nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = expr.Compile(e, in, expr.Env{Functions: noopFunctions{}})
+	return err
+}
 
 func TestBind(t *testing.T) {
 	tests := []struct{ text, want string }{
@@ -140,6 +159,7 @@ func TestBind(t *testing.T) {
 		{"date_trunc('HOUR', ts)", "(date_trunc 'hour' ts)"},
 		{"extract(Hour FROM ts)", "(extract 'hour' ts)"}, {"extract('dow', ts)", "(extract 'dow' ts)"},
 		{"extract('epoch' from ts)", "(extract 'epoch' ts)"},
+		{"temp > param('limit') * 2", "(> temp (* (param 'limit') 2.0))"}, {"label('site') || param('tz')", "(|| (label 'site') (param 'tz'))"},
 		{"dewpoint(temp, i)", "(udf:dewpoint temp (cast:double i))"}, {"DewPoint(temp, 1)", "(udf:dewpoint temp 1.0)"},
 	}
 	for _, tt := range tests {
@@ -151,7 +171,7 @@ func TestBind(t *testing.T) {
 		if got := show(e, testScope.Columns); got != tt.want {
 			t.Errorf("Bind(%s)\n got %s\nwant %s", tt.text, got, tt.want)
 		}
-		if _, err := expr.Compile(e, testScope.Columns, expr.Env{Functions: noopFunctions{}}); err != nil {
+		if err := runnable(e, testScope.Columns); err != nil {
 			t.Errorf("Compile(%s): %v", tt.text, err)
 		}
 	}
@@ -194,8 +214,12 @@ func TestMistakes(t *testing.T) {
 		{`"Temp"`, `0:unknown column "Temp", did you mean "temp"?`},
 		{"xyzzy", `0:unknown column "xyzzy", expected one of Mixed, _received_at, _topic, b, device, i, mixed2, odd name, raw, temp, ts`},
 		{"rond(temp)", `0:unknown function "rond", did you mean "round"?`},
-		{"param('limit') < temp", `0:param() is not supported yet, expected a literal`},
-		{"label('site') = 'x'", `0:label() is not supported yet, expected a literal`},
+		{"param('limt') < temp", `6:unknown parameter "limt", did you mean "limit"?`},
+		{"param(device) < temp", `0:param takes one string literal, expected param('name')`},
+		{"param('limit', 1) < temp", `0:param takes one string literal, expected param('name')`},
+		{"label() = 'x'", `0:label takes one string literal, expected label('name')`},
+		{"label('') = 'x'", `6:a label has no name, expected one such as label('site')`},
+		{"param('limit') = 'x'", `17:invalid input syntax for type double: "x", expected a number`},
 		{"avg(temp)", `0:avg is an aggregate, expected it in the emit of a window only`},
 		// types
 		{"i AND b", `0:AND needs a bool, not int`},
@@ -382,7 +406,7 @@ func FuzzBind(f *testing.F) {
 		check(err)
 		if err == nil {
 			// What the binder makes, the engine runs.
-			if _, err := expr.Compile(e, testScope.Columns, expr.Env{Functions: noopFunctions{}}); err != nil {
+			if err := runnable(e, testScope.Columns); err != nil {
 				t.Fatalf("Compile(%s): %v", show(e, testScope.Columns), err)
 			}
 		}
@@ -393,7 +417,7 @@ func FuzzBind(f *testing.F) {
 			for _, c := range a.Calls {
 				s = append(s, batch.Field{Type: c.Type})
 			}
-			if _, err := expr.Compile(a.Expr, s, expr.Env{Functions: noopFunctions{}}); err != nil {
+			if err := runnable(a.Expr, s); err != nil {
 				t.Fatalf("Compile: %v", err)
 			}
 		}
