@@ -239,7 +239,7 @@ func runPlan(p *plan.Plan) {
 	}
 	b := batch.New(p.Source.Schema())
 	for range 2 {
-		decoder.Decode(b, msgs, func(int, string) {})
+		decoder.Decode(b, msgs, func(string, []byte, string) {})
 		if edge.Process(b, 0) != nil {
 			return
 		}

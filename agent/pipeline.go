@@ -294,14 +294,9 @@ func (p *pipeline) process(c *source.Chunk) error {
 			return err
 		}
 	}
-	p.decoder.Decode(p.rows, c.Messages, func(msg int, reason string) {
-		p.reject(c.Messages[msg].Topic, c.Messages[msg].Payload, reason)
-	})
+	p.totals.Messages += uint64(p.decoder.Decode(p.rows, c.Messages, p.reject))
 	p.totals.Rows += uint64(p.rows.N)
 	for i := range c.Messages {
-		if !c.Messages[i].Header {
-			p.totals.Messages++
-		}
 		p.totals.RawBytes += uint64(len(c.Messages[i].Payload))
 		p.taken += len(c.Messages[i].Payload)
 	}

@@ -62,7 +62,7 @@ func benchmarkDecode(b *testing.B, format string, msgs []source.Message) {
 	src := climateSource(format)
 	d := newDecoder(b, src, Limits{})
 	out := batch.New(src.Schema())
-	reject := func(msg int, reason string) { b.Fatal(reason) }
+	reject := func(_ string, _ []byte, reason string) { b.Fatal(reason) }
 	if format == "csv" {
 		d.Decode(out, []source.Message{{Payload: []byte("device,ts,temp,humidity"), Header: true}}, reject)
 	}
@@ -84,6 +84,19 @@ func benchmarkDecode(b *testing.B, format string, msgs []source.Message) {
 }
 
 func BenchmarkClimateJSON(b *testing.B) { benchmarkDecode(b, "json", climateMessages(climateJSON)) }
+
+// run gives messages as a file source does: as one run of lines.
+func run(msgs []source.Message) []source.Message {
+	var all []byte
+	for i := range msgs {
+		all = append(append(all, msgs[i].Payload...), '\n')
+	}
+	return []source.Message{{Payload: all, Lines: true}}
+}
+
+func BenchmarkClimateJSONLines(b *testing.B) {
+	benchmarkDecode(b, "json", run(climateMessages(climateJSON)))
+}
 
 func BenchmarkClimateJSONSpaced(b *testing.B) {
 	benchmarkDecode(b, "json", climateMessages(func(_, device, ts, temp, humidity int) string {

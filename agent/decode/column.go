@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"math"
 	"slices"
 
 	"github.com/leatio/leat/engine/batch"
@@ -15,6 +16,8 @@ type column struct {
 	unit   plan.TimeUnit
 	shift  int // decimal places from the unit to microseconds
 	hidden plan.Hidden
+	factor int64  // ten to shift
+	most   uint64 // largest integer that may be multiplied by it; 0 where the shift is negative
 
 	seen  uint32 // serial of the last row that set it
 	dict  *batch.Dict
@@ -33,7 +36,12 @@ type column struct {
 
 func newColumn(c *plan.SourceColumn) column {
 	shift, _ := unitShift(c.Unit)
-	return column{name: c.Name, typ: batch.Type(c.Type), unit: c.Unit, shift: shift, hidden: c.Hidden}
+	col := column{name: c.Name, typ: batch.Type(c.Type), unit: c.Unit, shift: shift, hidden: c.Hidden}
+	if shift >= 0 {
+		col.factor = int64(tens[shift])
+		col.most = uint64(math.MaxInt64 / col.factor)
+	}
+	return col
 }
 
 // begin takes over the memory of b's column.

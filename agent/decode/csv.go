@@ -13,40 +13,42 @@ import (
 	"github.com/leatio/leat/engine/plan"
 )
 
-// csvState is what the newest header says.
-type csvState struct {
+// csvFormat knows what the newest header says.
+type csvFormat struct {
+	*Decoder
 	fields []*column // by position; nil = a field that no column wants
 }
 
 var errNoHeader = errors.New("a CSV record without a header before it: only files carry one; send JSON over MQTT")
 
-func (d *Decoder) decodeCSV(m *source.Message) error {
-	if m.Header {
-		return d.readHeader(m)
-	}
-	if d.csv.fields == nil {
+func (f *csvFormat) record(p []byte) error {
+	if f.fields == nil {
 		return errNoHeader
 	}
-	p := trimEOL(m.Payload)
+	p = trimEOL(p)
 	if bytes.IndexByte(p, '"') >= 0 {
-		return d.recordQuoted(p)
+		return f.recordQuoted(p)
 	}
-	return d.recordPlain(p)
+	return f.recordPlain(p)
 }
 
 func trimEOL(p []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(p, []byte("\n")), []byte("\r"))
 }
 
-func (d *Decoder) readHeader(m *source.Message) error {
+func (f *csvFormat) header(m *source.Message) error {
+	f.fields = nil // also when this one turns out to be unusable
+	if m.Oversized || len(m.Payload) > f.limits.MessageBytes {
+		return fmt.Errorf("the message is larger than the limit (%d bytes)", f.limits.MessageBytes)
+	}
 	names, err := readQuoted(m.Payload)
 	if err != nil {
 		return fmt.Errorf("the header of %s: %w", m.Topic, err)
 	}
 	fields := make([]*column, len(names))
 	missing := ""
-	for i := range d.cols {
-		c := &d.cols[i]
+	for i := range f.cols {
+		c := &f.cols[i]
 		if c.hidden != plan.Hidden_HIDDEN_NONE {
 			continue
 		}
@@ -66,7 +68,7 @@ func (d *Decoder) readHeader(m *source.Message) error {
 		}
 		fields[at] = c
 	}
-	d.csv.fields = fields
+	f.fields = fields
 	if missing != "" {
 		return fmt.Errorf("the header of %s lacks%s: null in all rows of this file", m.Topic, missing)
 	}
@@ -74,55 +76,55 @@ func (d *Decoder) readHeader(m *source.Message) error {
 }
 
 // recordPlain splits a record that has no quotes.
-func (d *Decoder) recordPlain(p []byte) error {
-	d.startRow()
-	seen, last := 0, len(d.csv.fields)-1
-	for k, c := range d.csv.fields {
+func (f *csvFormat) recordPlain(p []byte) error {
+	f.startRow()
+	seen, last := 0, len(f.fields)-1
+	for k, c := range f.fields {
 		field := p
 		end := bytes.IndexByte(p, ',')
 		if end >= 0 {
 			field, p = p[:end], p[end+1:]
 		}
 		if (end < 0) != (k == last) {
-			return d.fieldCount(k+1, end >= 0, p)
+			return f.fieldCount(k+1, end >= 0, p)
 		}
 		if c != nil {
-			if err := d.setField(c, field); err != nil {
+			if err := f.setField(c, field); err != nil {
 				return err
 			}
 			seen++
 		}
 	}
-	d.endRow(seen)
+	f.endRow(seen)
 	return nil
 }
 
-func (d *Decoder) fieldCount(n int, more bool, rest []byte) error {
+func (f *csvFormat) fieldCount(n int, more bool, rest []byte) error {
 	if more {
 		n += 1 + bytes.Count(rest, []byte(","))
 	}
-	return fmt.Errorf("found %d fields, the header has %d", n, len(d.csv.fields))
+	return fmt.Errorf("found %d fields, the header has %d", n, len(f.fields))
 }
 
-func (d *Decoder) recordQuoted(p []byte) error {
+func (f *csvFormat) recordQuoted(p []byte) error {
 	fields, err := readQuoted(p)
 	if err != nil {
 		return err
 	}
-	if len(fields) != len(d.csv.fields) {
-		return fmt.Errorf("found %d fields, the header has %d", len(fields), len(d.csv.fields))
+	if len(fields) != len(f.fields) {
+		return fmt.Errorf("found %d fields, the header has %d", len(fields), len(f.fields))
 	}
-	d.startRow()
+	f.startRow()
 	seen := 0
-	for k, c := range d.csv.fields {
+	for k, c := range f.fields {
 		if c != nil {
-			if err := d.setField(c, []byte(fields[k])); err != nil {
+			if err := f.setField(c, []byte(fields[k])); err != nil {
 				return err
 			}
 			seen++
 		}
 	}
-	d.endRow(seen)
+	f.endRow(seen)
 	return nil
 }
 
@@ -177,7 +179,7 @@ func (c *column) setFieldText(row int, field []byte, k kind) error {
 		}
 		c.doubles[row] = v
 	case kindInt, kindTimeNumber:
-		if c.scanInteger(field, 0, &c.ints[row], k == kindInt) == len(field) {
+		if c.scanInteger(field, 0, row, k == kindInt) == len(field) {
 			return nil
 		}
 		v, exact, err := parseDecimal(field, c.shift)

@@ -3,6 +3,7 @@ package decode
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/leatio/leat/agent/source"
 	"github.com/leatio/leat/engine/batch"
@@ -35,9 +36,31 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// format decodes the records of one format.
+type format interface {
+	// record decodes a record, which is a message or a line of a run, into rows
+	// of the Decoder, or says why it cannot; rows may then be left to roll back.
+	record(p []byte) error
+}
+
+// runner is a format that has a faster way through runs of lines.
+type runner interface {
+	// run decodes lines from p[i] on, as long as they are like those before, and gives the index
+	// of the first that it leaves to record, and how many it took. It notes in origin.starts where each row's line begins.
+	run(p []byte, i int) (next, lines int)
+}
+
+// headed is a format whose records come after a Header message.
+type headed interface {
+	header(m *source.Message) error
+}
+
+// RejectFunc takes a record that cannot be decoded. payload is valid until it returns.
+type RejectFunc func(topic string, payload []byte, reason string)
+
 // Decoder decodes the messages of one source. One goroutine uses it at a time.
 type Decoder struct {
-	decode func(msg *source.Message) error // of the source's format
+	format format
 	limits Limits
 	agent  string
 	cols   []column
@@ -48,9 +71,6 @@ type Decoder struct {
 	limit  int // rows that the columns have room for
 	serial uint32
 	origin origin
-
-	json jsonState
-	csv  csvState
 }
 
 // New returns a decoder for the source's format and columns.
@@ -76,10 +96,9 @@ func New(src *plan.Source, meta Meta) (*Decoder, error) {
 	}
 	switch src.Format {
 	case "json":
-		d.json.init(d.cols)
-		d.decode = d.decodeJSON
+		d.format = newJSON(d)
 	case "csv":
-		d.decode = d.decodeCSV
+		d.format = &csvFormat{Decoder: d}
 	default:
 		return nil, fmt.Errorf("decode: unknown format %q (known: json, csv)", src.Format)
 	}
@@ -95,33 +114,69 @@ var hiddenTypes = map[plan.Hidden]batch.Type{
 
 // Decode resets b and appends the rows of msgs in order; a message that is a
 // JSON array of objects gives several. b has the columns of the source's
-// Schema. A message that cannot be decoded gives no row and one call of reject
-// with its index in msgs and the reason. b.Origin names the
-// messages that rows came from; it is valid until the next Decode or until the payloads end.
-func (d *Decoder) Decode(b *batch.Batch, msgs []source.Message, reject func(msg int, reason string)) {
+// Schema. A record that cannot be decoded gives no row and one call of reject.
+// Decode gives the number of records that it met, header lines not counted. b.Origin names the
+// records that rows came from; it is valid until the next Decode or until the payloads end.
+func (d *Decoder) Decode(b *batch.Batch, msgs []source.Message, reject RejectFunc) (records int) {
 	d.begin(b, len(msgs))
-	from := d.origin.message[:0] // which message each row came from
 	for i := range msgs {
 		m := &msgs[i]
-		before := d.rows
-		if m.Header {
-			d.csv.fields = nil // also when this one turns out to be unusable
+		switch {
+		case m.Header:
+			if f, ok := d.format.(headed); ok {
+				if err := f.header(m); err != nil {
+					reject(m.Topic, m.Payload, err.Error())
+				}
+			}
+		case m.Lines:
+			records += d.decodeRun(m, reject)
+		default:
+			records++
+			d.decodeRecord(m, m.Payload, reject)
 		}
-		if m.Oversized || len(m.Payload) > d.limits.MessageBytes {
-			reject(i, fmt.Sprintf("the message is larger than the limit (%d bytes)", d.limits.MessageBytes))
-			continue
-		}
-		if err := d.decode(m); err != nil {
-			d.rollback(before)
-			reject(i, err.Error())
-			continue
-		}
-		for r := before; r < d.rows; r++ {
-			from = append(from, uint32(i))
-		}
+		d.origin.ends = append(d.origin.ends, uint32(d.rows))
 	}
-	d.origin.message = from
 	d.finish(b, msgs)
+	return records
+}
+
+// decodeRun decodes the lines of a message and counts them.
+func (d *Decoder) decodeRun(m *source.Message, reject RejectFunc) (lines int) {
+	p := m.Payload
+	fast, _ := d.format.(runner)
+	for i := 0; i < len(p); {
+		if fast != nil {
+			next, n := fast.run(p, i)
+			lines += n
+			if i = next; i == len(p) {
+				break
+			}
+		}
+		line, length := source.CutLine(p[i:])
+		if len(line) > 0 {
+			lines++
+			before := d.rows
+			d.decodeRecord(m, line, reject)
+			for r := before; r < d.rows; r++ {
+				d.origin.starts[r] = uint32(i)
+			}
+		}
+		i += length
+	}
+	return lines
+}
+
+// decodeRecord decodes a record, or rejects it.
+func (d *Decoder) decodeRecord(m *source.Message, p []byte, reject RejectFunc) {
+	if m.Oversized || len(p) > d.limits.MessageBytes {
+		reject(m.Topic, p[:min(len(p), source.OversizedSample)], fmt.Sprintf("the message is larger than the limit (%d bytes)", d.limits.MessageBytes))
+		return
+	}
+	before := d.rows
+	if err := d.format.record(p); err != nil {
+		d.rollback(before)
+		reject(m.Topic, p, err.Error())
+	}
 }
 
 // begin takes over the memory of b's columns and makes room for a row per message.
@@ -131,6 +186,7 @@ func (d *Decoder) begin(b *batch.Batch, rows int) {
 	}
 	b.Reset()
 	d.rows, d.limit = 0, 0
+	d.origin.ends = d.origin.ends[:0]
 	for i := range d.cols {
 		d.cols[i].begin(&b.Cols[i])
 	}
@@ -143,6 +199,7 @@ func (d *Decoder) grow(rows int) {
 	for i := range d.cols {
 		d.cols[i].grow(rows)
 	}
+	d.origin.starts = extend(d.origin.starts, rows)
 	d.limit = rows
 }
 
@@ -214,27 +271,40 @@ func (d *Decoder) fillHidden(c *column, msgs []source.Message) {
 		}
 	case plan.Hidden_HIDDEN_TOPIC:
 		topic, code, known := "", uint32(0), false
-		for r, m := range d.origin.message {
-			if t := msgs[m].Topic; !known || t != topic {
+		r := 0
+		for m, end := range d.origin.ends {
+			if t := msgs[m].Topic; r < int(end) && (!known || t != topic) {
 				topic, code, known = t, c.dict.CodeString(t), true
 			}
-			c.codes[r] = code
+			for ; r < int(end); r++ {
+				c.codes[r] = code
+			}
 		}
 	case plan.Hidden_HIDDEN_RECEIVED_AT:
-		for r, m := range d.origin.message {
-			c.ints[r] = msgs[m].ReceivedMicros
+		r := 0
+		for m, end := range d.origin.ends {
+			for ; r < int(end); r++ {
+				c.ints[r] = msgs[m].ReceivedMicros
+			}
 		}
 	}
 }
 
-// origin is the batch.Origin of the batch that was decoded last.
+// origin is the batch.Origin of the batch that was decoded last. It finds a row's
+// record when it is asked for one, which is seldom.
 type origin struct {
 	messages []source.Message
-	message  []uint32 // by row
+	ends     []uint32 // by message: the rows up to and with it
+	starts   []uint32 // by row: where its line begins, of rows of runs of lines
 }
 
 // Message implements batch.Origin.
 func (o *origin) Message(row int) (topic string, payload []byte) {
-	m := &o.messages[o.message[row]]
-	return m.Topic, m.Payload
+	i, _ := slices.BinarySearch(o.ends, uint32(row)+1)
+	m := &o.messages[i]
+	if !m.Lines {
+		return m.Topic, m.Payload
+	}
+	line, _ := source.CutLine(m.Payload[o.starts[row]:])
+	return m.Topic, line
 }

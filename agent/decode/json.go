@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 
-	"github.com/leatio/leat/agent/source"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 )
@@ -64,20 +63,27 @@ func (m *member) stands(p []byte, i int) bool {
 	return len(p)-i > len(m.token) && string(p[i:i+len(m.token)]) == m.token
 }
 
-// jsonState is what the scanner keeps from row to row.
-type jsonState struct {
+// jsonFormat is what the scanner keeps from row to row.
+type jsonFormat struct {
+	*Decoder
 	byKey     map[string]*member
 	strangers int
 	order     []*member // the keys of the rows before, by position
+	templates []template
+	current   int  // the template of the row before
+	missed    bool // the next record is a line that no template covers
+	misses    int
+	oldest    int
 }
 
-func (s *jsonState) init(cols []column) {
-	s.byKey = make(map[string]*member)
-	for i := range cols {
-		if c := &cols[i]; c.hidden == plan.Hidden_HIDDEN_NONE {
-			s.byKey[c.name] = newMember(c.name, kindOf(c), c)
+func newJSON(d *Decoder) *jsonFormat {
+	f := &jsonFormat{Decoder: d, byKey: make(map[string]*member)}
+	for i := range d.cols {
+		if c := &d.cols[i]; c.hidden == plan.Hidden_HIDDEN_NONE {
+			f.byKey[c.name] = newMember(c.name, kindOf(c), c)
 		}
 	}
+	return f
 }
 
 // token is how a key stands in compact JSON, or empty for a key that needs escapes.
@@ -109,56 +115,56 @@ func kindOf(c *column) kind {
 }
 
 // stranger gives the member of a key that no column wants.
-func (s *jsonState) stranger(key []byte) *member {
-	if s.strangers >= maxStrangers || len(key) > maxKeyBytes {
+func (f *jsonFormat) stranger(key []byte) *member {
+	if f.strangers >= maxStrangers || len(key) > maxKeyBytes {
 		return &member{}
 	}
-	s.strangers++
+	f.strangers++
 	m := newMember(string(key), kindSkip, nil)
-	s.byKey[string(key)] = m
+	f.byKey[string(key)] = m
 	return m
 }
 
 // learn notes that m stood at position k of a row.
-func (s *jsonState) learn(k int, m *member) {
+func (f *jsonFormat) learn(k int, m *member) {
 	switch {
 	case m.token == "" || k >= maxKeysPerRow:
-	case k < len(s.order):
-		s.order[k] = m
-	case k == len(s.order):
-		s.order = append(s.order, m)
+	case k < len(f.order):
+		f.order[k] = m
+	case k == len(f.order):
+		f.order = append(f.order, m)
 	}
 }
 
-// decodeJSON decodes one message: the scanner first, the library for what it leaves.
-func (d *Decoder) decodeJSON(m *source.Message) error {
-	before := d.rows
-	p := m.Payload
+// record implements format: the scanner first, the library for what it leaves.
+func (f *jsonFormat) record(p []byte) error {
+	before := f.rows
 	if len(p) > 0 && p[0] == '{' { // mostly one object and nothing around it
-		if d.scanObject(p, 0, d.limits.Depth-1) == len(p) {
+		if f.scanObject(p, 0, f.limits.Depth-1) == len(p) {
+			f.learnFrom(p)
 			return nil
 		}
-		d.rollback(before)
+		f.rollback(before)
 	}
-	if d.scanMessage(p) {
+	if f.scanMessage(p) {
 		return nil
 	}
-	d.rollback(before)
-	return d.decodeLibrary(m.Payload)
+	f.rollback(before)
+	return f.decodeLibrary(p)
 }
 
 // scanMessage decodes a message that is covered from its first to its last
 // byte. When it is not, rows may be left to roll back.
-func (d *Decoder) scanMessage(p []byte) bool {
+func (f *jsonFormat) scanMessage(p []byte) bool {
 	i := skipSpace(p, 0)
 	if i == len(p) {
 		return false
 	}
 	switch p[i] {
 	case '{':
-		i = d.scanObject(p, i, d.limits.Depth-1)
+		i = f.scanObject(p, i, f.limits.Depth-1)
 	case '[':
-		i = d.scanArray(p, i)
+		i = f.scanArray(p, i)
 	default:
 		return false
 	}
@@ -167,8 +173,8 @@ func (d *Decoder) scanMessage(p []byte) bool {
 
 // scanArray decodes the array of objects that begins at p[i] and gives the
 // index after it, or -1.
-func (d *Decoder) scanArray(p []byte, i int) int {
-	depth, most := d.limits.Depth-2, d.rows+d.limits.Rows
+func (f *jsonFormat) scanArray(p []byte, i int) int {
+	depth, most := f.limits.Depth-2, f.rows+f.limits.Rows
 	if depth < 0 {
 		return -1
 	}
@@ -176,8 +182,8 @@ func (d *Decoder) scanArray(p []byte, i int) int {
 	if i < len(p) && p[i] == ']' {
 		return i + 1
 	}
-	for i < len(p) && p[i] == '{' && d.rows < most {
-		if i = d.scanObject(p, i, depth); i < 0 {
+	for i < len(p) && p[i] == '{' && f.rows < most {
+		if i = f.scanObject(p, i, depth); i < 0 {
 			return -1
 		}
 		i = skipSpace(p, i)
@@ -198,13 +204,13 @@ func (d *Decoder) scanArray(p []byte, i int) int {
 
 // scanObject decodes the object that begins at p[i] into a row and gives the
 // index after it, or -1. depth is how deep values may nest below it.
-func (d *Decoder) scanObject(p []byte, i, depth int) int {
-	d.startRow()
+func (f *jsonFormat) scanObject(p []byte, i, depth int) int {
+	f.startRow()
 	if j := skipSpace(p, i+1); j < len(p) && p[j] == '}' {
-		d.endRow(0)
+		f.endRow(0)
 		return j + 1
 	}
-	order := d.json.order
+	order := f.order
 	seen := 0
 	for k := 0; ; k++ {
 		i++ // over the brace, or the comma
@@ -218,7 +224,7 @@ func (d *Decoder) scanObject(p []byte, i, depth int) int {
 		if m != nil && len(p)-i >= m.reach && binary.LittleEndian.Uint64(p[i:])&m.mask == m.head &&
 			(m.tail == 0 || binary.LittleEndian.Uint64(p[i+len(m.token)-8:]) == m.tail) || m != nil && m.stands(p, i) {
 			i += len(m.token)
-		} else if m, i = d.scanKey(p, i, k); i < 0 {
+		} else if m, i = f.scanKey(p, i, k); i < 0 {
 			return -1
 		}
 		if i < len(p) && p[i] <= ' ' {
@@ -227,12 +233,12 @@ func (d *Decoder) scanObject(p []byte, i, depth int) int {
 		if m.kind == kindSkip {
 			i = skipValue(p, i, depth)
 		} else {
-			if m.col.seen == d.serial {
+			if m.col.seen == f.serial {
 				return -1 // a key twice
 			}
-			m.col.seen = d.serial
+			m.col.seen = f.serial
 			seen++
-			i = d.scanValue(p, i, m)
+			i = f.scanValue(p, i, m)
 		}
 		if i < 0 {
 			return -1
@@ -244,7 +250,7 @@ func (d *Decoder) scanObject(p []byte, i, depth int) int {
 			return -1
 		}
 		if p[i] == '}' {
-			d.endRow(seen)
+			f.endRow(seen)
 			return i + 1
 		}
 		if p[i] != ',' {
@@ -255,7 +261,7 @@ func (d *Decoder) scanObject(p []byte, i, depth int) int {
 
 // scanKey reads the key and colon at p[i] the general way and notes the key
 // for position k.
-func (d *Decoder) scanKey(p []byte, i, k int) (*member, int) {
+func (f *jsonFormat) scanKey(p []byte, i, k int) (*member, int) {
 	if i == len(p) || p[i] != '"' {
 		return nil, -1
 	}
@@ -268,54 +274,47 @@ func (d *Decoder) scanKey(p []byte, i, k int) (*member, int) {
 	if i == len(p) || p[i] != ':' {
 		return nil, -1
 	}
-	m := d.json.byKey[string(p[start:end])]
+	m := f.byKey[string(p[start:end])]
 	if m == nil {
-		m = d.json.stranger(p[start:end])
+		m = f.stranger(p[start:end])
 	}
-	d.json.learn(k, m)
+	f.learn(k, m)
 	return m, i + 1
 }
 
 // scanValue reads the value at p[i] into the column of m and gives the index after it, or -1.
-func (d *Decoder) scanValue(p []byte, i int, m *member) int {
+func (f *jsonFormat) scanValue(p []byte, i int, m *member) int {
 	if i == len(p) {
 		return -1
 	}
-	c, row, end := m.col, d.rows, -1
+	c, row := m.col, f.rows
 	switch m.kind {
 	case kindDouble:
-		end = scanDouble(p, i, &c.doubles[row])
+		return c.scanDouble(p, i, row)
 	case kindTimeNumber:
-		end = c.scanInteger(p, i, &c.ints[row], false)
+		return c.scanIntegerOrNull(p, i, row, false)
 	case kindInt:
-		end = c.scanInteger(p, i, &c.ints[row], true)
+		return c.scanIntegerOrNull(p, i, row, true)
 	case kindBool:
-		if c.bools[row] = p[i] == 't'; c.bools[row] {
-			end = literal(p, i, "true")
-		} else {
-			end = literal(p, i, "false")
-		}
-	default:
-		if p[i] == '"' {
-			end = d.scanText(p, i+1, m)
-		}
+		return c.scanBool(p, i, row)
 	}
-	if end < 0 {
-		if end = literal(p, i, "null"); end >= 0 {
-			c.setNull(row)
-		}
+	if p[i] != '"' {
+		return c.scanNull(p, i, row)
 	}
-	return end
+	if i = f.scanText(p, i+1, row, m.kind, c); i < 0 {
+		return -1
+	}
+	return i + 1
 }
 
-// scanText reads the string whose first byte is p[i] into the column of m.
-func (d *Decoder) scanText(p []byte, i int, m *member) int {
+// scanText reads the string whose first byte is p[i] into a row, and gives the index of the quote that ends it.
+func (f *jsonFormat) scanText(p []byte, i, row int, k kind, c *column) int {
 	end := plainString(p, i)
 	if end < 0 {
 		return -1
 	}
-	c, row, text := m.col, d.rows, p[i:end]
-	switch m.kind {
+	text := p[i:end]
+	switch k {
 	case kindString:
 		c.codes[row] = c.intern(text)
 	case kindTimeText:
@@ -329,7 +328,7 @@ func (d *Decoder) scanText(p []byte, i int, m *member) int {
 			return -1
 		}
 	}
-	return end + 1
+	return end
 }
 
 // setBase64 decodes text into row.

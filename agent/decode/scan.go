@@ -106,6 +106,37 @@ func eightDigits(w uint64) uint64 {
 	return (w & 0x0000FFFF0000FFFF) * 42949672960001 >> 32
 }
 
+// scanDouble reads a number or null into a row.
+func (c *column) scanDouble(p []byte, i, row int) int {
+	end := scanDouble(p, i, &c.doubles[row])
+	if end < 0 {
+		end = c.scanNull(p, i, row)
+	}
+	return end
+}
+
+// scanNull reads a null into a row.
+func (c *column) scanNull(p []byte, i, row int) int {
+	end := literal(p, i, "null")
+	if end >= 0 {
+		c.setNull(row)
+	}
+	return end
+}
+
+// scanBool reads true, false or null into a row.
+func (c *column) scanBool(p []byte, i, row int) int {
+	switch p[i] {
+	case 't':
+		c.bools[row] = true
+		return literal(p, i, "true")
+	case 'f':
+		c.bools[row] = false
+		return literal(p, i, "false")
+	}
+	return c.scanNull(p, i, row)
+}
+
 // scanDouble reads a number. Up to 19 digits without an exponent, whose digits
 // make an integer below 2^53, it rounds exactly by one division (Clinger's fast
 // path); the rest is left to strconv.
@@ -164,8 +195,18 @@ func scanDoubleSlow(p []byte, i int, out *float64) int {
 	return end
 }
 
-// scanInteger reads a number, times ten to the column's shift, rounded down.
-func (c *column) scanInteger(p []byte, i int, out *int64, exact bool) int {
+// scanIntegerOrNull reads a number or null into a row.
+func (c *column) scanIntegerOrNull(p []byte, i, row int, exact bool) int {
+	end := c.scanInteger(p, i, row, exact)
+	if end < 0 {
+		end = c.scanNull(p, i, row)
+	}
+	return end
+}
+
+// scanInteger reads a number, times ten to the column's shift, rounded down, into a
+// row. exact allows no rounding.
+func (c *column) scanInteger(p []byte, i, row int, exact bool) int {
 	start := i
 	neg := false
 	if p[i] == '-' {
@@ -178,24 +219,18 @@ func (c *column) scanInteger(p []byte, i int, out *int64, exact bool) int {
 	if digits == 0 || digits > 1 && p[first] == '0' {
 		return -1
 	}
-	if digits > 18 || c.shift < 0 || u > 1<<63/1000000 || i < len(p) && (p[i] == '.' || p[i]|0x20 == 'e') {
-		return c.scanIntegerSlow(p, start, out, exact)
+	if digits > 19 || u > c.most || i < len(p) && (p[i] == '.' || p[i]|0x20 == 'e') {
+		return c.scanIntegerSlow(p, start, row, exact)
 	}
-	v := int64(u)
-	switch c.shift {
-	case 3:
-		v *= 1000
-	case 6:
-		v *= 1000000
-	}
+	v := int64(u) * c.factor
 	if neg {
 		v = -v
 	}
-	*out = v
+	c.ints[row] = v
 	return i
 }
 
-func (c *column) scanIntegerSlow(p []byte, i int, out *int64, exact bool) int {
+func (c *column) scanIntegerSlow(p []byte, i, row int, exact bool) int {
 	end := skipNumber(p, i)
 	if end < 0 {
 		return -1
@@ -204,7 +239,7 @@ func (c *column) scanIntegerSlow(p []byte, i int, out *int64, exact bool) int {
 	if err != nil || exact && !whole {
 		return -1
 	}
-	*out = v
+	c.ints[row] = v
 	return end
 }
 

@@ -1,8 +1,12 @@
 package source
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"iter"
+)
 
-// Message is one message of a source, or one record of a file.
+// Message is one message of a source, one record of a file, or a run of lines.
 type Message struct {
 	// Topic is the MQTT topic, or the name of the file.
 	Topic string
@@ -14,9 +18,38 @@ type Message struct {
 	// data record of each file, also when reading resumes in the middle of
 	// one; it names the columns and is not a row.
 	Header bool
+	// Lines marks a run of whole lines, each of them a record: decoders cut them on the
+	// way, in the one pass that reads them. See Lines.
+	Lines bool
 	// Oversized marks a message that exceeds the source's limit. Payload holds its
 	// first OversizedSample bytes, for the reject log; the rest was not kept. A decoder rejects it.
 	Oversized bool
+}
+
+// Lines gives the records of a run of lines: without their line ends and the
+// carriage returns before these, and without blank ones. The last line may lack its end.
+func Lines(run []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(run) > 0 {
+			line, next := CutLine(run)
+			run = run[next:]
+			if len(line) > 0 && !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// CutLine gives the first line of a run, without its end, and where the next one begins.
+func CutLine(run []byte) (line []byte, next int) {
+	end := bytes.IndexByte(run, '\n')
+	if next = end + 1; end < 0 {
+		end, next = len(run), len(run)
+	}
+	if end > 0 && run[end-1] == '\r' {
+		end--
+	}
+	return run[:end:end], next
 }
 
 // OversizedSample is how much of an oversized message is kept.
@@ -76,7 +109,7 @@ type Status struct {
 	Connected bool
 	// Detail is one line: what the source is doing, or why it cannot and what to do.
 	Detail string
-	// Received counts messages handed to the buffer, without recognised redeliveries.
+	// Received counts messages handed to the buffer, without recognised redeliveries; a run of lines is one.
 	Received uint64
 	// Redelivered counts redeliveries of messages that were already taken in,
 	// which were recognised and not delivered again.

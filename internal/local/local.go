@@ -103,14 +103,8 @@ func (r *run) prepare() (err error) {
 	if r.decoder, err = decode.New(r.cfg.Plan.Source, decode.Meta{Agent: "local"}); err != nil {
 		return err
 	}
-	reject := func(topic string, payload []byte, reason string) {
-		r.stats.Rejects++
-		if r.cfg.Reject != nil {
-			r.cfg.Reject(topic, payload, reason)
-		}
-	}
-	ec := engine.EdgeConfig{Reject: reject}
-	cc := engine.CloudConfig{Reject: reject, Sink: r.sink, LastOnly: r.bounded}
+	ec := engine.EdgeConfig{Reject: r.reject}
+	cc := engine.CloudConfig{Reject: r.reject, Sink: r.sink, LastOnly: r.bounded}
 	if r.cfg.Functions != nil {
 		ec.Functions, cc.Functions = r.cfg.Functions, r.cfg.Functions
 	}
@@ -209,17 +203,9 @@ func (r *run) process(c *source.Chunk) error {
 	if len(c.Messages) == 0 {
 		return nil
 	}
-	r.decoder.Decode(r.rows, c.Messages, func(msg int, reason string) {
-		r.stats.Rejects++
-		if r.cfg.Reject != nil {
-			r.cfg.Reject(c.Messages[msg].Topic, c.Messages[msg].Payload, reason)
-		}
-	})
+	r.stats.Messages += int64(r.decoder.Decode(r.rows, c.Messages, r.reject))
 	r.stats.Rows += int64(r.rows.N)
 	for i := range c.Messages {
-		if !c.Messages[i].Header {
-			r.stats.Messages++
-		}
 		r.stats.Bytes += int64(len(c.Messages[i].Payload))
 	}
 	if err := r.edge.Process(r.rows, 0); err != nil {
@@ -229,6 +215,13 @@ func (r *run) process(c *source.Chunk) error {
 		return r.fire(r.edge.Watermark())
 	}
 	return nil
+}
+
+func (r *run) reject(topic string, payload []byte, reason string) {
+	r.stats.Rejects++
+	if r.cfg.Reject != nil {
+		r.cfg.Reject(topic, payload, reason)
+	}
 }
 
 func (r *run) tooMuchPending() bool {

@@ -54,7 +54,7 @@ func feed(p *plan.Plan, rows, every int, inTurn bool) (frames, raw int, err erro
 			messages[i].Payload = row.AppendJSON(nil)
 			raw += len(messages[i].Payload)
 		}
-		decoder.Decode(b, messages, func(_ int, reason string) { rejected = reason })
+		decoder.Decode(b, messages, func(_ string, _ []byte, reason string) { rejected = reason })
 		if rejected != "" {
 			return 0, 0, fmt.Errorf("a row was rejected: %s", rejected)
 		}

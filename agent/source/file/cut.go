@@ -33,26 +33,60 @@ const (
 	tooLong          // the record at data[start:] has no end within the limit
 )
 
-// cut appends the ends of the complete records of data. last says that no more will come.
+// cut appends the ends of the complete records of data, or the end of the whole run of
+// them where records are lines. last says that no more will come.
 func (c *cutter) cut(data []byte, ends []uint32, last bool) ([]uint32, verdict) {
-	if !c.csv {
-		ends = c.cutLines(data, ends)
+	if c.csv {
+		return c.cutCSV(data, ends, last)
 	}
+	first := c.start
+	c.passLines(data)
+	v := needMore
+	switch rest := len(data) - c.start; {
+	case rest > c.most: // its line has no end within the limit
+		v = tooLong
+	case last:
+		c.restart(len(data))
+		v = allCut
+	}
+	if c.start > first {
+		ends = append(ends, uint32(c.start))
+	}
+	return ends, v
+}
+
+// passLines moves start over the complete lines that are within the limit.
+func (c *cutter) passLines(data []byte) {
+	if len(data)-c.start <= c.most { // all are
+		if k := bytes.LastIndexByte(data[c.pos:], '\n'); k >= 0 {
+			c.restart(c.pos + k + 1)
+		}
+		c.pos = len(data)
+		return
+	}
+	for {
+		k := bytes.IndexByte(data[c.pos:], '\n')
+		if k < 0 || c.pos+k-c.start > c.most {
+			return
+		}
+		c.restart(c.pos + k + 1)
+	}
+}
+
+func (c *cutter) cutCSV(data []byte, ends []uint32, last bool) ([]uint32, verdict) {
 	quote := -1 // the first quote at or behind start; -1 = not looked for yet
 	for {
-		if c.csv && quote < c.start {
+		if quote < c.start {
 			quote = len(data)
 			if k := bytes.IndexByte(data[c.start:], '"'); k >= 0 {
 				quote = c.start + k
 			}
 		}
 		end, within := -1, data[:min(len(data), c.start+c.most+1)]
-		if c.csv && c.state != fieldStart || c.csv && quote < len(data) && !c.lineBefore(data, quote) {
+		if c.state != fieldStart || quote < len(data) && !c.lineBefore(data, quote) {
 			end = c.quoted(within)
 		} else if k := bytes.IndexByte(within[c.pos:], '\n'); k >= 0 {
 			end = c.pos + k + 1
-		} else if !c.csv { // a CSV record may have to be looked through again, for quotes
-			c.pos = len(within)
 		}
 		if end < 0 {
 			if !last && len(data)-c.start <= c.most {
@@ -74,24 +108,6 @@ func (c *cutter) cut(data []byte, ends []uint32, last bool) ([]uint32, verdict) 
 		ends = append(ends, uint32(end))
 		c.restart(end)
 	}
-}
-
-// cutLines appends the ends of the lines of data that are within the limit.
-func (c *cutter) cutLines(data []byte, ends []uint32) []uint32 {
-	start, pos := c.start, c.pos
-	for {
-		k := bytes.IndexByte(data[pos:], '\n')
-		if k < 0 || pos+k-start > c.most {
-			break
-		}
-		start = pos + k + 1
-		pos = start
-		ends = append(ends, uint32(start))
-	}
-	if start > c.start {
-		c.restart(start)
-	}
-	return ends
 }
 
 // lineBefore tells whether the record ends before the quote.

@@ -32,7 +32,7 @@ func modelRecords(text string, isCSV bool) (out []string) {
 	}
 	for text != "" {
 		n, tooLong := modelRecord(text, isCSV)
-		record := string(trimEOL([]byte(text[:n])))
+		record := string(trimEnd([]byte(text[:n])))
 		if tooLong {
 			if k := strings.IndexByte(text[n:], '\n'); k >= 0 {
 				n += k + 1

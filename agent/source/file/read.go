@@ -12,7 +12,7 @@ import (
 )
 
 // block is a run of records of one file. Record i is data[ends[i-1]:ends[i]],
-// with its line end.
+// with its line end; of lines there is one piece, which holds them all.
 type block struct {
 	data           []byte
 	ends           []uint32
@@ -22,6 +22,7 @@ type block struct {
 	receivedMicros int64
 	fresh          bool // the first block of a CSV file, which begins with its header
 	oversized      bool
+	lines          bool // its piece is a run of lines
 
 	// Owned by Take.
 	taken int
@@ -89,7 +90,7 @@ func (s *Source) readHeader(ctx context.Context, path string, in io.Reader, offs
 		b.ends, v = r.cut.cut(b.data, b.ends[:0], r.eof)
 		start := uint32(0)
 		for _, end := range b.ends {
-			if len(trimEOL(b.data[start:end])) == 0 {
+			if len(trimEnd(b.data[start:end])) == 0 {
 				start = end
 				continue
 			}
@@ -155,7 +156,7 @@ func (r *reader) cutBlock(ctx context.Context) error {
 		if n := len(ends); n > 0 {
 			end := int(ends[n-1])
 			b.fresh, r.fresh = r.fresh && r.s.cfg.CSV, false
-			b.after = b.offset + int64(end)
+			b.after, b.lines = b.offset+int64(end), !r.s.cfg.CSV
 			rest := b.data[end:]
 			b.data = b.data[:end]
 			if err := r.hand(ctx, rest); err != nil {
@@ -222,10 +223,6 @@ func (r *reader) dropMark() {
 		b.offset = 3
 		r.cut.restart(0)
 	}
-}
-
-func trimEOL(p []byte) []byte {
-	return bytes.TrimSuffix(bytes.TrimSuffix(p, []byte("\n")), []byte("\r"))
 }
 
 // give hands a block to Take. There is room: the channel holds all blocks.

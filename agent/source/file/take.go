@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,8 +22,8 @@ func (s *Source) Take(c *source.Chunk, most int) {
 	}
 	s.used = s.used[:0]
 	for s.current != nil || s.next(c) {
-		if len(c.Messages) >= most || len(s.used) == takeBlocks {
-			break
+		if len(c.Messages) >= most || len(s.used) == takeBlocks || len(c.Messages) > 0 && c.Messages[0].Lines {
+			break // a run of lines makes a batch by itself
 		}
 		s.takeFrom(c, most)
 	}
@@ -50,31 +51,29 @@ func (s *Source) next(c *source.Chunk) bool {
 	return false
 }
 
+// trimEnd takes the line end off a record. The last of a file may have none.
+func trimEnd(p []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(p, []byte("\n")), []byte("\r"))
+}
+
 // takeFrom moves records of the current block to the chunk.
 func (s *Source) takeFrom(c *source.Chunk, most int) {
 	b := s.current
 	n := min(len(b.ends)-b.taken, most-len(c.Messages))
 	from := len(c.Messages)
 	msgs := slices.Grow(c.Messages, n)[:from+n]
-	start, data, path, received, oversized := b.start, b.data, b.path, b.receivedMicros, b.oversized
+	start := b.start
 	header := s.header || b.fresh && b.taken == 0
 	for _, end := range b.ends[b.taken : b.taken+n] {
-		// A record ends with its line feed, but for the last of a file.
-		p := data[start:end:end]
-		start = end
-		if k := len(p) - 1; k >= 0 && p[k] == '\n' {
-			p = p[:k]
+		p := b.data[start:end:end]
+		if start = end; !b.lines {
+			p = trimEnd(p)
 		}
-		if k := len(p) - 1; k >= 0 && p[k] == '\r' {
-			p = p[:k]
+		if len(p) > 0 {
+			msgs[from] = source.Message{Topic: b.path, Payload: p, ReceivedMicros: b.receivedMicros, Header: header, Oversized: b.oversized, Lines: b.lines}
+			from++
+			header = false
 		}
-		if len(p) == 0 {
-			continue
-		}
-		m := &msgs[from]
-		m.Topic, m.Payload, m.ReceivedMicros, m.Header, m.Oversized = path, p, received, header, oversized
-		from++
-		header = false
 	}
 	s.header = header
 	c.Messages = msgs[:from]
