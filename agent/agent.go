@@ -152,10 +152,16 @@ func (a *Agent) Hello() *wire.Hello {
 		AgentVersion: a.cfg.Version, Protocol: wire.Protocol, StoreEpoch: a.id.Epoch, Labels: a.cfg.Labels,
 		Os: runtime.GOOS, Arch: runtime.GOARCH, ClockMicros: a.cfg.Clock().UnixMicro(),
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, r := range a.running {
-		h.Plans = append(h.Plans, &wire.PlanRef{PipelineId: r.plan.PipelineId, Version: r.plan.Version})
+	for _, prefix := range []string{planPrefix, oldPrefix} {
+		err := a.store.Range(prefix, func(_ string, value []byte) error {
+			if p, err := plan.Unmarshal(value); err == nil { // else it was reported when it was to run
+				h.Plans = append(h.Plans, &wire.PlanRef{PipelineId: p.PipelineId, Version: p.Version, LaneVersion: p.LaneVersion()})
+			}
+			return nil
+		})
+		if err != nil {
+			a.cfg.Log.Error("the plans in the store cannot be read", "error", err)
+		}
 	}
 	slices.SortFunc(h.Plans, func(x, y *wire.PlanRef) int {
 		return int(min(max(int64(x.Version)-int64(y.Version), -1), 1))

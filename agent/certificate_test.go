@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leatio/leat/checkpoint"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/transport/wire"
@@ -70,6 +71,14 @@ func TestCertificateIsRenewedInGoodTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := &Agent{cfg: Config{DataDir: t.TempDir(), Log: log, Clock: now}.withDefaults()}
+	if a.store, err = checkpoint.Open(checkpoint.Config{Dir: t.TempDir(), SegmentBytes: 64 << 10}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	a.id = &identity.Agent{ID: "a", Epoch: 1, Chain: first.Chain, Key: key, CA: ca.Certificate()}
 	if a.client, err = transport.NewClient(transport.ClientConfig{Addrs: []string{server.Addr().String()}, Identity: a.id, Now: now, Log: log}, a); err != nil {
 		t.Fatal(err)

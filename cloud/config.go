@@ -31,7 +31,6 @@ type Config struct {
 
 	Partitions      int           // default 16; fixed once the log was made
 	CheckpointEvery time.Duration // default 5 s
-	AwayWait        time.Duration // an agent without a session counts as AWAY after it; default 30 s
 	LogBytes        int64         // bound of each partition's log; default 1 GiB
 	Functions       wasm.Config   // limits of functions that run here
 
@@ -58,7 +57,6 @@ func (c Config) withDefaults() Config {
 	c.API = cmp.Or(c.API, "127.0.0.1:4751")
 	c.Partitions = cmp.Or(c.Partitions, 16)
 	c.CheckpointEvery = cmp.Or(c.CheckpointEvery, 5*time.Second)
-	c.AwayWait = cmp.Or(c.AwayWait, 30*time.Second)
 	c.LogBytes = cmp.Or(c.LogBytes, 1<<30)
 	c.Query.Rows = cmp.Or(c.Query.Rows, 10_000)
 	c.Query.Time = cmp.Or(c.Query.Time, 10*time.Second)
@@ -80,7 +78,6 @@ func (c Config) Validate() error {
 	m.Check(c.DataDir != "", "data_dir", "is empty: name a directory that the node may write")
 	m.Check(c.Partitions >= 1 && c.Partitions <= maxPartitions, "partitions", "is %d, expected 1 to %d", c.Partitions, maxPartitions)
 	m.Check(c.CheckpointEvery > 0, "checkpoint_every", "is %s, expected a duration above 0", c.CheckpointEvery)
-	m.Check(c.AwayWait > 0, "away_wait", "is %s, expected a duration above 0", c.AwayWait)
 	m.Check(c.LogBytes >= minLogBytes, "log_size", "is %d bytes, expected at least 16MiB", c.LogBytes)
 	m.Check(c.Query.Rows > 0, "query.rows", "is %d, expected a number above 0", c.Query.Rows)
 	m.Check(c.Query.Time > 0, "query.time", "is %s, expected a duration above 0", c.Query.Time)

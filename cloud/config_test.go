@@ -15,14 +15,14 @@ func TestZeroFieldsAreDefaults(t *testing.T) {
 
 func TestValidateNamesEveryField(t *testing.T) {
 	c := Config{
-		Listen: "x", Advertise: []string{"a:1", "b"}, API: "0.0.0.0:80", Partitions: 5000, CheckpointEvery: -time.Second, AwayWait: -1, LogBytes: 1,
+		Listen: "x", Advertise: []string{"a:1", "b"}, API: "0.0.0.0:80", Partitions: 5000, CheckpointEvery: -time.Second, LogBytes: 1,
 		Query: QueryLimits{Rows: -1, Time: -1, Bytes: -1},
 	}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no mistake was found")
 	}
-	for _, key := range []string{"data_dir", "listen", "advertise", "api", "partitions", "checkpoint_every", "away_wait", "log_size", "query.rows", "query.time", "query.size"} {
+	for _, key := range []string{"data_dir", "listen", "advertise", "api", "partitions", "checkpoint_every", "log_size", "query.rows", "query.time", "query.size"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+key+": ") {
 			t.Errorf("%s is not among\n%v", key, err)
 		}

@@ -43,6 +43,7 @@ type Node struct {
 	fleet    *control.Fleet
 	workers  workers
 	gateway  *gateway.Gateway
+	members  *members
 	server   *transport.Server
 	api      net.Listener
 	agents   net.PacketConn // the server's
@@ -123,6 +124,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		n.workers = append(n.workers, worker.New(back, n.registry, n.fragment, cfg))
 	}
 	n.gateway = gateway.New(n.store, n.workers, n.registry, gateway.Config{Partitions: n.cfg.Partitions, Log: n.cfg.Log, SetAside: n.setAside})
+	n.members = newMembers(n)
 	return nil
 }
 
@@ -171,14 +173,15 @@ func (n *Node) addrs() []string {
 }
 
 // fragment makes the cloud fragment of a plan with its functions.
-func (n *Node) fragment(p *plan.Plan, sink engine.SinkFunc) (*engine.Cloud, error) {
+func (n *Node) fragment(p *plan.Plan, cfg engine.CloudConfig) (*engine.Cloud, error) {
 	functions, err := engine.NewFunctions(context.Background(), n.host, p, func(m *plan.Module) ([]byte, error) {
 		return n.registry.Module(context.Background(), [32]byte(m.Sha256))
 	})
 	if err != nil {
 		return nil, err
 	}
-	c, err := engine.NewCloud(p, engine.CloudConfig{Functions: functions, Sink: sink})
+	cfg.Functions = functions
+	c, err := engine.NewCloud(p, cfg)
 	if err != nil {
 		return nil, errors.Join(err, functions.Close())
 	}
@@ -207,7 +210,7 @@ func (n *Node) Run(ctx context.Context) error {
 		w.Go(func() error { return n.ensureRejects(ctx) })
 		w.Go(func() error { return n.gateway.Run(ctx) })
 		w.Go(func() error { return n.server.Run(ctx) })
-		w.Go(func() error { return n.watchAway(ctx) })
+		w.Go(func() error { return n.members.run(ctx) })
 		w.Go(func() error { return n.expire(ctx) })
 		w.Go(func() error { return n.serveAPI(ctx) })
 		return w.Wait()
@@ -276,33 +279,6 @@ func (n *Node) expire(ctx context.Context) error {
 		case <-tick.C:
 			if err := n.tables.Expire(ctx, n.cfg.Clock().UnixMicro()); err != nil && ctx.Err() == nil {
 				n.cfg.Log.Warn("old rows were not removed; trying again", "error", err)
-			}
-		}
-	}
-}
-
-// watchAway records which agents cannot be reached.
-func (n *Node) watchAway(ctx context.Context) error {
-	a := newAway(n.cfg.AwayWait)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		known := map[string]bool{}
-		for _, w := range n.workers {
-			for agent, isAway := range w.Agents() {
-				other, seen := known[agent]
-				known[agent] = isAway && (other || !seen)
-			}
-		}
-		for _, agent := range a.due(n.cfg.Clock(), known, n.connected()) {
-			n.cfg.Log.Info("agent is away: windows no longer wait for it", "agent", agent, "after", n.cfg.AwayWait)
-			if err := n.gateway.Away(ctx, agent); err != nil {
-				return err
 			}
 		}
 	}

@@ -1,10 +1,12 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"time"
 
@@ -19,10 +21,12 @@ import (
 
 // session is a live session of an agent.
 type session struct {
-	agent  *control.Agent
-	wire   *transport.ServerSession
-	since  time.Time
+	agent *control.Agent
+	wire  *transport.ServerSession
+	since time.Time
+
 	status *wire.Status // newest; guarded by Node.mu
+	holds  holding      // guarded by Node.mu
 }
 
 // Join redeems a token.
@@ -71,7 +75,10 @@ func (n *Node) Session(ctx context.Context, s *transport.ServerSession) error {
 		return transport.Refuse(wire.CodeEpoch, "the store has epoch %d, the fleet knows %s with epoch %d: the id joined again elsewhere; empty the data directory and join with another name",
 			hello.StoreEpoch, agent.ID, agent.Epoch)
 	}
-	se := &session{agent: agent, wire: s, since: n.cfg.Clock()}
+	se := &session{agent: agent, wire: s, since: n.cfg.Clock(), holds: holding{lanes: map[laneVersion]bool{}}}
+	for _, ref := range s.Hello().Plans {
+		se.holds.lanes[laneVersion{ref.PipelineId, cmp.Or(ref.LaneVersion, ref.Version)}] = true
+	}
 	n.mu.Lock()
 	n.sessions[agent.ID] = se
 	n.mu.Unlock()
@@ -136,6 +143,17 @@ func (n *Node) connected() map[string]bool {
 	return out
 }
 
+// held gives what each connected agent has been given or has on its disk.
+func (n *Node) held() map[string]*holding {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make(map[string]*holding, len(n.sessions))
+	for id, se := range n.sessions {
+		out[id] = &holding{maps.Clone(se.holds.lanes), se.holds.whole}
+	}
+	return out
+}
+
 // pushPlans sends an agent its set of plans, now and whenever it changes.
 func (n *Node) pushPlans(ctx context.Context, se *session) error {
 	for {
@@ -178,7 +196,16 @@ func (n *Node) sendPlans(ctx context.Context, se *session) error {
 			return err
 		}
 		set.Plans = append(set.Plans, b)
+		n.mu.Lock()
+		se.holds.lanes[laneVersion{p.ID, p.StateVersion}] = true
+		n.mu.Unlock()
+		if err := n.members.ensure(ctx, p, se.agent); err != nil {
+			return fmt.Errorf("pipeline %s: %w", p.Name, err)
+		}
 	}
+	n.mu.Lock()
+	se.holds.whole = true
+	n.mu.Unlock()
 	se.wire.SendPlans(set)
 	return nil
 }

@@ -20,15 +20,19 @@ const (
 	retryMax       = 5 * time.Second
 )
 
-// item is an entry, or a membership record, on its way into the log.
+// item is an entry, or a record of its own, on its way into the log.
 type item struct {
-	entry  record.Entry
-	away   string // membership: the agent that counts as AWAY from here on
-	writer uint64 // membership: epoch of the partition's owner
-	done   func() // called once it is durable
+	entry record.Entry
+	alone *record.Record // instead of entry
+	done  func()         // called once it is durable
 }
 
-func (it *item) bytes() int { return len(it.entry.Payload) + 128 }
+func (it *item) bytes() int {
+	if it.alone != nil {
+		return 128 * (1 + len(it.alone.Members))
+	}
+	return len(it.entry.Payload) + 128
+}
 
 // appender writes the records of one partition, one at a time.
 type appender struct {
@@ -75,14 +79,14 @@ func (a *appender) put(ctx context.Context, it item) error {
 	}
 }
 
-// take removes what fits in one record: a run of entries, or one membership.
+// take removes what fits in one record: a run of entries, or a record of its own.
 func (a *appender) take() []item {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n, size := 0, 0
 	for n < len(a.waiting) && n < maxBundle {
 		it := &a.waiting[n]
-		if n > 0 && (it.away != "" || a.waiting[0].away != "" || size+it.bytes() > maxBundleBytes) {
+		if n > 0 && (it.alone != nil || a.waiting[0].alone != nil || size+it.bytes() > maxBundleBytes) {
 			break
 		}
 		size += it.bytes()
@@ -126,10 +130,9 @@ func (a *appender) run(ctx context.Context) error {
 }
 
 func appendItems(dst []byte, items []item, previous uint32) []byte {
-	if items[0].away != "" {
-		return record.Append(dst, &record.Record{
-			Kind: record.KindMembership, Previous: previous, Writer: items[0].writer, Agent: items[0].away, State: record.Away,
-		})
+	if r := items[0].alone; r != nil {
+		r.Previous = previous
+		return record.Append(dst, r)
 	}
 	r := record.Record{Kind: record.KindBundle, Previous: previous, Entries: make([]record.Entry, len(items))}
 	for i := range items {

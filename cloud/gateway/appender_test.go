@@ -47,7 +47,7 @@ func TestBundlesShareAnAppendAndKeepTheirOrder(t *testing.T) {
 	for i := range 100 {
 		it := item{entry: record.Entry{Agent: "a", From: uint64(i + 1), To: uint64(i + 1)}}
 		if i == 50 {
-			it = item{away: "b", writer: 3}
+			it = item{alone: &record.Record{Kind: record.KindMembership, Writer: 3, Members: []record.Member{{Agent: "b", State: record.Passed}}}}
 		}
 		if i == 99 {
 			it.done = func() { close(last) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
@@ -98,11 +99,27 @@ func (g *Gateway) Counters() Counters {
 	return c
 }
 
-// Away records in every partition that an agent cannot be reached.
-func (g *Gateway) Away(ctx context.Context, agent string) error {
-	for p, a := range g.appenders {
-		if err := a.put(ctx, item{away: agent, writer: g.workers.Epoch(p)}); err != nil {
+// maxMembers bounds the statements of a membership record.
+const maxMembers = 4096
+
+// Members records statements about agents in a partition. It returns when they
+// are durable; the partition's owner acts on them when it reads them back.
+func (g *Gateway) Members(ctx context.Context, partition int, members []record.Member) error {
+	writer := g.workers.Epoch(partition)
+	done := make(chan struct{}, 1+len(members)/maxMembers)
+	left := 0
+	for part := range slices.Chunk(members, maxMembers) {
+		it := item{alone: &record.Record{Kind: record.KindMembership, Writer: writer, Members: part}, done: func() { done <- struct{}{} }}
+		if err := g.appenders[partition].put(ctx, it); err != nil {
 			return err
+		}
+		left++
+	}
+	for ; left > 0; left-- {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil
@@ -136,6 +153,9 @@ func (g *Gateway) Serve(ctx context.Context, agent string, s Stream) error {
 	}
 	if err != nil {
 		return err
+	}
+	if pl.OneLane && o.Lane != 0 {
+		return refuse(wire.CodeBadMessage, fmt.Sprintf("pipeline %s has a step in the cloud that depends on the order of rows and keeps one lane; lane %d was opened", pl.Pipeline, o.Lane))
 	}
 	parts := PartitionsOf(pl, len(g.appenders))
 	durable, err := g.durable(ctx, parts, key)

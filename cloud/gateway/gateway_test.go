@@ -110,8 +110,8 @@ func (w *world) start() {
 	back := worker.Backend{Log: w.log, Keys: w.log, Objects: w.log, Tables: w.table}
 	w.workers = nil
 	for p := range partitions {
-		wk := worker.New(back, onePlan{w.plan}, func(p *plan.Plan, s engine.SinkFunc) (*engine.Cloud, error) {
-			return engine.NewCloud(p, engine.CloudConfig{Sink: s})
+		wk := worker.New(back, onePlan{w.plan}, func(p *plan.Plan, cfg engine.CloudConfig) (*engine.Cloud, error) {
+			return engine.NewCloud(p, cfg)
 		}, worker.Config{Partition: p, CheckpointEvery: 2 * time.Millisecond})
 		w.workers = append(w.workers, wk)
 		wg.Go(func() {

@@ -35,7 +35,7 @@ func newSplitter(p *plan.Plan, spread int) *splitter {
 }
 
 // split gives the payload for each partition; empty where it has no rows.
-// Rows without a key go where the agent's id falls, rejects to the first partition.
+// Rows without a key go where the agent's id falls, partials without one all to the same place, rejects to the first partition.
 func (s *splitter) split(agent string, payload []byte) ([][]byte, error) {
 	out := make([][]byte, s.spread)
 	if len(payload) == 0 {
@@ -88,7 +88,7 @@ func (s *splitter) rows(agent string, sec columnar.Section) {
 		return
 	}
 	by := s.keys[sec.Port]
-	if len(by) == 0 {
+	if len(by) == 0 && s.plan.Ports[sec.Port].Kind == plan.Port_ROWS {
 		all(batch.Partition(batch.KeyGroup([]byte(agent)), s.spread))
 		return
 	}

@@ -8,8 +8,8 @@ import (
 	"math"
 )
 
-// Version is the format that Append writes.
-const Version = 1
+// Version is the newest format that this build reads and the one it writes.
+const Version = 2
 
 // Kind says what a record is.
 type Kind uint8
@@ -30,8 +30,24 @@ const FlagIdle Flags = 1
 // NoWatermark stands for a lane that has seen no row.
 const NoWatermark = math.MinInt64
 
-// Away is the membership state of an agent that cannot be reached.
-const Away uint8 = 1
+// Membership says how an agent stands to a pipeline version, as somebody other than the agent knows it.
+type Membership uint8
+
+// The memberships. A frame of the agent ends the first two.
+const (
+	Passed   Membership = 1 // AWAY for so long that windows no longer wait for it
+	Away     Membership = 2 // cannot be reached; windows wait
+	Expected Membership = 3 // it has been given the pipeline; AWAY until its first frame
+	Removed  Membership = 4 // it will send nothing more, as far as anyone knows
+)
+
+// Member is one statement of a membership record.
+type Member struct {
+	Agent    string
+	Pipeline string // empty = every pipeline version that knows the agent
+	Version  uint64
+	State    Membership
+}
 
 // Errors of Parse.
 var (
@@ -42,11 +58,10 @@ var (
 // Record is one record of a partition's log.
 type Record struct {
 	Kind     Kind
-	Previous uint32 // checksum of the record before
-	Writer   uint64 // epoch of who wrote it
-	Entries  []Entry
-	Agent    string // membership
-	State    uint8  // membership
+	Previous uint32   // checksum of the record before
+	Writer   uint64   // epoch of who wrote it
+	Entries  []Entry  // bundle
+	Members  []Member // membership
 
 	Checksum uint32 // set by Parse
 }
@@ -92,8 +107,13 @@ func Append(dst []byte, r *Record) []byte {
 			dst = appendEntry(dst, &r.Entries[i])
 		}
 	case KindMembership:
-		dst = appendBytes(dst, r.Agent)
-		dst = append(dst, r.State)
+		dst = binary.AppendUvarint(dst, uint64(len(r.Members)))
+		for _, m := range r.Members {
+			dst = appendBytes(dst, m.Agent)
+			dst = appendBytes(dst, m.Pipeline)
+			dst = binary.AppendUvarint(dst, m.Version)
+			dst = append(dst, byte(m.State))
+		}
 	}
 	rec := dst[start:]
 	binary.LittleEndian.PutUint32(rec[8:], sum(rec))
@@ -142,8 +162,11 @@ func Parse(src []byte) (*Record, error) {
 	case KindBundle:
 		p.entries(r)
 	case KindMembership:
-		r.Agent = string(p.bytes(maxName))
-		r.State = p.u8()
+		if src[2] == 1 { // one agent, of every pipeline
+			r.Members = []Member{{Agent: string(p.bytes(maxName)), State: Membership(p.u8())}}
+			break
+		}
+		p.members(r)
 	default:
 		return nil, fmt.Errorf("%w: kind %d", ErrCorrupt, src[3])
 	}
@@ -182,6 +205,21 @@ func (p *parser) entries(r *Record) {
 		e.Watermark = int64(p.u64())
 		e.Flags = Flags(p.u8())
 		e.Payload = p.bytes(len(p.b))
+		if p.bad {
+			return
+		}
+	}
+}
+
+func (p *parser) members(r *Record) {
+	n := p.uvarint()
+	if n > maxEntries || n > uint64(len(p.b)) {
+		p.bad = true
+		return
+	}
+	r.Members = make([]Member, n)
+	for i := range r.Members {
+		r.Members[i] = Member{Agent: string(p.bytes(maxName)), Pipeline: string(p.bytes(maxName)), Version: p.uvarint(), State: Membership(p.u8())}
 		if p.bad {
 			return
 		}

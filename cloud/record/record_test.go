@@ -13,8 +13,10 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func samples() map[string]*Record {
 	return map[string]*Record{
-		"epoch":      {Kind: KindEpoch, Previous: 0xdeadbeef, Writer: 7},
-		"membership": {Kind: KindMembership, Previous: 1, Writer: 300, Agent: "gw-1", State: Away},
+		"epoch": {Kind: KindEpoch, Previous: 0xdeadbeef, Writer: 7},
+		"members": {Kind: KindMembership, Previous: 1, Writer: 300, Members: []Member{
+			{Agent: "gw-1", Pipeline: "p-1", Version: 3, State: Expected}, {Agent: "gw-2", State: Passed},
+		}},
 		"bundle": {Kind: KindBundle, Previous: 42, Writer: 2, Entries: []Entry{
 			{Agent: "gw-1", Epoch: 1, Pipeline: "p-1", Version: 3, From: 10, To: 10, Before: 5, Sum: 6, Watermark: 1700000000000000, Payload: []byte("rows")},
 			{Agent: "gw-2", Epoch: 9, Pipeline: "p-1", Version: 3, Lane: 2, From: 1, To: 200, Watermark: NoWatermark, Flags: FlagIdle},
@@ -60,6 +62,21 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// Records that an earlier build wrote into a log.
+func TestVersion1IsRead(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("testdata", "membership-v1.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Member{{Agent: "gw-1", State: Passed}}; r.Writer != 300 || !reflect.DeepEqual(r.Members, want) {
+		t.Errorf("read %+v, want the members %+v of writer 300", r, want)
+	}
+}
+
 // Every flipped bit and every cut is an error, never a different record.
 func TestDamageIsFound(t *testing.T) {
 	rec := Append(nil, samples()["bundle"])
@@ -80,6 +97,9 @@ func TestDamageIsFound(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, r := range samples() {
 		f.Add(Append(nil, r))
+	}
+	if b, err := os.ReadFile(filepath.Join("testdata", "membership-v1.bin")); err == nil {
+		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// With the checksum mended, so that the fields are reached.

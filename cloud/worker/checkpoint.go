@@ -71,13 +71,10 @@ func (s *state) snapshot(full bool) (*Checkpoint, error) {
 		if p.keep != record.NoWatermark {
 			ps.Keep, ps.HasKeep = p.keep, true
 		}
-		for _, k := range p.lanes.sorted() {
-			l := p.lanes[k]
-			if full || l.dirty {
-				c.Lanes = append(c.Lanes, laneProto(k, l))
-			}
-			l.dirty = false
+		if p.reference != record.NoWatermark {
+			ps.Reference, ps.HasReference = p.reference, true
 		}
+		p.appendAgents(c, full)
 		err := p.cloud.Changes(full, func(section uint32, b *batch.Batch) error {
 			schema := p.cloud.StateSection(section).Schema
 			payload := columnar.AppendPayload(nil, []columnar.Section{{Port: section, Batch: b}}, func(uint32) batch.Schema { return schema })
@@ -96,15 +93,61 @@ func (s *state) snapshot(full bool) (*Checkpoint, error) {
 	return c, nil
 }
 
-func laneProto(k LaneKey, l *lane) *Lane {
+// appendAgents adds the agents and lanes that changed, or all.
+func (p *pipeline) appendAgents(c *Checkpoint, full bool) {
+	for _, id := range p.roster.names() {
+		a := p.roster.agents[id]
+		for _, l := range a.lanes {
+			if full || l.dirty {
+				c.Lanes = append(c.Lanes, laneProto(l))
+			}
+			l.dirty = false
+		}
+		implied := full && len(a.lanes) > 0 && !a.removed
+		if (full || a.dirty) && !implied {
+			c.Members = append(c.Members, &Member{
+				Agent: id, Pipeline: p.key.id, Version: p.key.version, Passed: a.absence == passed, Removed: a.removed,
+			})
+		}
+		a.dirty = false
+	}
+}
+
+func laneProto(l *lane) *Lane {
+	k := l.key
 	p := &Lane{
 		Agent: k.Agent, Epoch: k.Epoch, Pipeline: k.Pipeline, Version: k.Version, Lane: k.Lane,
-		Last: l.last, Sum: l.sum, Idle: l.idle, Away: l.away,
+		Last: l.last, Sum: l.sum, Idle: l.idle, Away: l.absence == passed, Waited: l.absence == away,
 	}
 	if l.watermark != record.NoWatermark {
 		p.Watermark, p.HasWatermark = l.watermark, true
 	}
 	return p
+}
+
+func (p *pipeline) restoreLane(l *Lane) {
+	a := p.roster.get(l.Agent)
+	in := a.add(LaneKey{l.Agent, l.Epoch, l.Pipeline, l.Version, l.Lane})
+	*in = lane{key: in.key, last: l.Last, sum: l.Sum, watermark: record.NoWatermark, idle: l.Idle}
+	switch {
+	case l.Away:
+		in.absence = passed
+	case l.Waited:
+		in.absence = away
+	}
+	if l.HasWatermark {
+		in.watermark = l.Watermark
+	}
+	p.roster.touch(a)
+}
+
+func (p *pipeline) restoreMember(m *Member) {
+	a := p.roster.get(m.Agent)
+	a.absence, a.removed = away, m.Removed
+	if m.Passed {
+		a.absence = passed
+	}
+	p.roster.touch(a)
 }
 
 // restoreLimits are wide: checkpoints are our own and bear checksums.
@@ -128,14 +171,13 @@ func (s *state) restore(c *Checkpoint) error {
 		}
 	}
 	for _, l := range c.Lanes {
-		p := s.pipelines[pipelineKey{l.Pipeline, l.Version}]
-		if p == nil {
-			continue // deleted since
+		if p := s.pipelines[pipelineKey{l.Pipeline, l.Version}]; p != nil { // else it was deleted since
+			p.restoreLane(l)
 		}
-		in := p.lanes.get(LaneKey{l.Agent, l.Epoch, l.Pipeline, l.Version, l.Lane})
-		*in = lane{last: l.Last, sum: l.Sum, watermark: record.NoWatermark, idle: l.Idle, away: l.Away}
-		if l.HasWatermark {
-			in.watermark = l.Watermark
+	}
+	for _, m := range c.Members {
+		if p := s.pipelines[pipelineKey{m.Pipeline, m.Version}]; p != nil {
+			p.restoreMember(m)
 		}
 	}
 	return nil
@@ -154,6 +196,9 @@ func (s *state) restorePipeline(ps *PipelineState) error {
 	}
 	if ps.HasKeep {
 		p.keep = ps.Keep
+	}
+	if ps.HasReference {
+		p.reference = ps.Reference
 	}
 	for _, sec := range ps.Sections {
 		schema := p.cloud.StateSection(sec.Index).Schema
@@ -175,7 +220,9 @@ func (s *state) restorePipeline(ps *PipelineState) error {
 
 // resume follows the last restore: what had been forgotten is forgotten again.
 func (s *state) resume() {
-	s.forgetOldEpochs()
+	for id := range s.agents {
+		s.fence(id)
+	}
 	for _, p := range s.order {
 		p.cloud.Resume(p.fire, p.keep)
 	}

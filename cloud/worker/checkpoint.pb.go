@@ -18,6 +18,7 @@ type Checkpoint struct {
 	Lanes          []*Lane
 	Pipelines      []*PipelineState
 	Agents         []*AgentEpoch
+	Members        []*Member
 }
 
 // ProtoName is the message's name.
@@ -95,6 +96,14 @@ func (m *Checkpoint) GetAgents() (v []*AgentEpoch) {
 	return v
 }
 
+// GetMembers gives the field, or its zero value.
+func (m *Checkpoint) GetMembers() (v []*Member) {
+	if m != nil {
+		v = m.Members
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Checkpoint) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -109,6 +118,7 @@ func (m *Checkpoint) WriteProto(w *pb.Writer) {
 	pb.WriteMessages(w, 7, m.Lanes)
 	pb.WriteMessages(w, 8, m.Pipelines)
 	pb.WriteMessages(w, 9, m.Agents)
+	pb.WriteMessages(w, 10, m.Members)
 }
 
 // ReadProto takes one field in.
@@ -132,6 +142,8 @@ func (m *Checkpoint) ReadProto(f pb.Field) error {
 		return pb.ReadMessages(f, &m.Pipelines)
 	case 9:
 		return pb.ReadMessages(f, &m.Agents)
+	case 10:
+		return pb.ReadMessages(f, &m.Members)
 	}
 	return nil
 }
@@ -147,7 +159,8 @@ type Lane struct {
 	Watermark    int64
 	HasWatermark bool
 	Idle         bool
-	Away         bool
+	Away         bool // and windows no longer wait for it
+	Waited       bool // AWAY, and windows wait for it
 }
 
 // ProtoName is the message's name.
@@ -241,6 +254,14 @@ func (m *Lane) GetAway() (v bool) {
 	return v
 }
 
+// GetWaited gives the field, or its zero value.
+func (m *Lane) GetWaited() (v bool) {
+	if m != nil {
+		v = m.Waited
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Lane) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -257,6 +278,7 @@ func (m *Lane) WriteProto(w *pb.Writer) {
 	w.Uint(9, pb.Bool(m.HasWatermark))
 	w.Uint(10, pb.Bool(m.Idle))
 	w.Uint(11, pb.Bool(m.Away))
+	w.Uint(12, pb.Bool(m.Waited))
 }
 
 // ReadProto takes one field in.
@@ -284,6 +306,89 @@ func (m *Lane) ReadProto(f pb.Field) error {
 		return f.Bool(&m.Idle)
 	case 11:
 		return f.Bool(&m.Away)
+	case 12:
+		return f.Bool(&m.Waited)
+	}
+	return nil
+}
+
+// Member is an agent of a pipeline version as far as its lanes do not tell.
+type Member struct {
+	Agent    string
+	Pipeline string
+	Version  uint64
+	Passed   bool // never heard of, and windows no longer wait for it
+	Removed  bool // nothing is expected of it
+}
+
+// ProtoName is the message's name.
+func (*Member) ProtoName() string { return "Member" }
+
+// GetAgent gives the field, or its zero value.
+func (m *Member) GetAgent() (v string) {
+	if m != nil {
+		v = m.Agent
+	}
+	return v
+}
+
+// GetPipeline gives the field, or its zero value.
+func (m *Member) GetPipeline() (v string) {
+	if m != nil {
+		v = m.Pipeline
+	}
+	return v
+}
+
+// GetVersion gives the field, or its zero value.
+func (m *Member) GetVersion() (v uint64) {
+	if m != nil {
+		v = m.Version
+	}
+	return v
+}
+
+// GetPassed gives the field, or its zero value.
+func (m *Member) GetPassed() (v bool) {
+	if m != nil {
+		v = m.Passed
+	}
+	return v
+}
+
+// GetRemoved gives the field, or its zero value.
+func (m *Member) GetRemoved() (v bool) {
+	if m != nil {
+		v = m.Removed
+	}
+	return v
+}
+
+// WriteProto writes the fields that are set.
+func (m *Member) WriteProto(w *pb.Writer) {
+	if m == nil {
+		return
+	}
+	w.String(1, m.Agent)
+	w.String(2, m.Pipeline)
+	w.Uint(3, m.Version)
+	w.Uint(4, pb.Bool(m.Passed))
+	w.Uint(5, pb.Bool(m.Removed))
+}
+
+// ReadProto takes one field in.
+func (m *Member) ReadProto(f pb.Field) error {
+	switch f.Number {
+	case 1:
+		return f.String(&m.Agent)
+	case 2:
+		return f.String(&m.Pipeline)
+	case 3:
+		return pb.Varint(f, &m.Version)
+	case 4:
+		return f.Bool(&m.Passed)
+	case 5:
+		return f.Bool(&m.Removed)
 	}
 	return nil
 }
@@ -333,13 +438,15 @@ func (m *AgentEpoch) ReadProto(f pb.Field) error {
 }
 
 type PipelineState struct {
-	Pipeline string
-	Version  uint64
-	Fire     int64 // watermarks that were acted on
-	Keep     int64
-	HasFire  bool
-	HasKeep  bool
-	Sections []*Section
+	Pipeline     string
+	Version      uint64
+	Fire         int64 // watermarks that were acted on
+	Keep         int64
+	HasFire      bool
+	HasKeep      bool
+	Sections     []*Section
+	Reference    int64 // the highest fire watermark that is a time
+	HasReference bool
 }
 
 // ProtoName is the message's name.
@@ -401,6 +508,22 @@ func (m *PipelineState) GetSections() (v []*Section) {
 	return v
 }
 
+// GetReference gives the field, or its zero value.
+func (m *PipelineState) GetReference() (v int64) {
+	if m != nil {
+		v = m.Reference
+	}
+	return v
+}
+
+// GetHasReference gives the field, or its zero value.
+func (m *PipelineState) GetHasReference() (v bool) {
+	if m != nil {
+		v = m.HasReference
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *PipelineState) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -413,6 +536,8 @@ func (m *PipelineState) WriteProto(w *pb.Writer) {
 	w.Uint(5, pb.Bool(m.HasFire))
 	w.Uint(6, pb.Bool(m.HasKeep))
 	pb.WriteMessages(w, 7, m.Sections)
+	w.Uint(8, pb.Zigzag(m.Reference))
+	w.Uint(9, pb.Bool(m.HasReference))
 }
 
 // ReadProto takes one field in.
@@ -432,6 +557,10 @@ func (m *PipelineState) ReadProto(f pb.Field) error {
 		return f.Bool(&m.HasKeep)
 	case 7:
 		return pb.ReadMessages(f, &m.Sections)
+	case 8:
+		return f.Zigzag(&m.Reference)
+	case 9:
+		return f.Bool(&m.HasReference)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/leatio/leat/cloud/record"
 	"github.com/leatio/leat/engine"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/compile"
@@ -46,8 +47,8 @@ func goldenState(t testing.TB) *state {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newState(3, onePlan{p}, func(p *plan.Plan, s engine.SinkFunc) (*engine.Cloud, error) {
-		return engine.NewCloud(p, engine.CloudConfig{Sink: s})
+	return newState(3, onePlan{p}, func(p *plan.Plan, cfg engine.CloudConfig) (*engine.Cloud, error) {
+		return engine.NewCloud(p, cfg)
 	})
 }
 
@@ -87,8 +88,10 @@ func goldenCheckpoint(t testing.TB) *Checkpoint {
 	if err := p.cloud.Apply(0, b); err != nil {
 		t.Fatal(err)
 	}
-	l := p.lanes.get(LaneKey{"gw-1", 1, "climate-1", 1, 0})
-	l.last, l.sum, l.watermark, l.dirty = 42, 0xfeedbeef, 1_700_000_011_000_000, true
+	e := record.Entry{Agent: "gw-1", Epoch: 1, Pipeline: "climate-1", Version: 1, From: 42, To: 42, Sum: 0xfeedbeef, Watermark: 1_700_000_011_000_000}
+	p.roster.advance(LaneKey{"gw-1", 1, "climate-1", 1, 0}, &e)
+	p.roster.set("gw-2", record.Expected)
+	p.roster.set("gw-2", record.Passed)
 	s.agents["gw-1"], s.owner, s.offset, s.checksum = 1, 5, 99, 0x12345678
 	if err := s.advance(p); err != nil {
 		t.Fatal(err)

@@ -79,8 +79,8 @@ sinks:
 			p = rows
 		}
 		fresh := func() *state {
-			return newState(3, onePlan{p}, func(p *plan.Plan, s engine.SinkFunc) (*engine.Cloud, error) {
-				return engine.NewCloud(p, engine.CloudConfig{Sink: s})
+			return newState(3, onePlan{p}, func(p *plan.Plan, cfg engine.CloudConfig) (*engine.Cloud, error) {
+				return engine.NewCloud(p, cfg)
 			})
 		}
 		s := fresh()

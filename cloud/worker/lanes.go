@@ -2,9 +2,9 @@ package worker
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/leatio/leat/cloud/record"
+	"github.com/leatio/leat/engine"
 )
 
 // LaneKey names a sequence of frames.
@@ -16,13 +16,28 @@ type LaneKey struct {
 	Lane     uint32
 }
 
+func (k LaneKey) compare(b LaneKey) int {
+	return cmp.Or(cmp.Compare(k.Agent, b.Agent), cmp.Compare(k.Epoch, b.Epoch), cmp.Compare(k.Pipeline, b.Pipeline),
+		cmp.Compare(k.Version, b.Version), cmp.Compare(k.Lane, b.Lane))
+}
+
+// absence says whether windows count on hearing from an agent.
+type absence uint8
+
+const (
+	present absence = iota
+	away            // it cannot be reached; windows wait for it
+	passed          // likewise, and windows no longer wait
+)
+
 // lane is what the worker knows of one sequence of frames.
 type lane struct {
+	key       LaneKey
 	last      uint64
 	sum       uint32
 	watermark int64
 	idle      bool
-	away      bool
+	absence   absence
 	dirty     bool // changed since the last checkpoint
 }
 
@@ -55,72 +70,10 @@ func (l *lane) judge(e *record.Entry) verdict {
 func (l *lane) advance(e *record.Entry) {
 	l.last, l.sum = e.To, e.Sum
 	l.idle = e.Flags&record.FlagIdle != 0
-	l.away = false
+	l.absence = present
 	l.watermark = max(l.watermark, e.Watermark)
 	l.dirty = true
 }
 
-// laneSet holds the lanes of one pipeline version, and of all of them in order
-// for checkpoints.
-type laneSet map[LaneKey]*lane
-
-// get gives a lane, new if need be.
-func (s laneSet) get(k LaneKey) *lane {
-	l := s[k]
-	if l == nil {
-		l = &lane{watermark: record.NoWatermark}
-		s[k] = l
-	}
-	return l
-}
-
-// sorted gives the keys in a fixed order.
-func (s laneSet) sorted() []LaneKey {
-	keys := make([]LaneKey, 0, len(s))
-	for k := range s {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b LaneKey) int {
-		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Pipeline, b.Pipeline),
-			cmp.Compare(a.Version, b.Version), cmp.Compare(a.Lane, b.Lane))
-	})
-	return keys
-}
-
-// watermarks gives the watermark up to which windows fire and the one below
-// which state can be forgotten.
-//
-//	fire: the lowest of the active lanes; where none is active, the highest of the idle ones
-//	keep: the lowest of all lanes that may still hold rows: active and away ones
-//
-// Lanes without a watermark have seen no row and hold up nothing.
-func (s laneSet) watermarks() (fire, keep int64) {
-	const none = record.NoWatermark
-	active, idle, away := int64(none), int64(none), int64(none)
-	lower := func(a, b int64) int64 {
-		if a == none {
-			return b
-		}
-		return min(a, b)
-	}
-	for _, l := range s {
-		switch {
-		case l.watermark == none:
-		case l.away:
-			away = lower(away, l.watermark)
-		case l.idle:
-			idle = max(idle, l.watermark)
-		default:
-			active = lower(active, l.watermark)
-		}
-	}
-	fire = active
-	if fire == none {
-		fire = idle
-	}
-	keep = fire
-	if away != none && keep != none {
-		keep = min(keep, away)
-	}
-	return fire, keep
-}
+// ended tells whether the agent has said that nothing more will come.
+func (l *lane) ended() bool { return l.watermark >= engine.EndOfTime }

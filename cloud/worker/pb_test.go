@@ -13,6 +13,7 @@ func TestProtobuf(t *testing.T) {
 		"Checkpoint":    func() pb.Message { return new(Checkpoint) },
 		"Lane":          func() pb.Message { return new(Lane) },
 		"AgentEpoch":    func() pb.Message { return new(AgentEpoch) },
+		"Member":        func() pb.Message { return new(Member) },
 		"PipelineState": func() pb.Message { return new(PipelineState) },
 		"Section":       func() pb.Message { return new(Section) },
 		"Manifest":      func() pb.Message { return new(Manifest) },

@@ -21,8 +21,9 @@ type Plans interface {
 // ErrNoPlan says that there is no such pipeline version.
 var ErrNoPlan = errors.New("no such pipeline version")
 
-// Fragments makes the engine for a plan.
-type Fragments func(p *plan.Plan, sink engine.SinkFunc) (*engine.Cloud, error)
+// Fragments makes the engine for a plan; the worker has filled the config with
+// what it answers for itself, functions are missing.
+type Fragments func(p *plan.Plan, cfg engine.CloudConfig) (*engine.Cloud, error)
 
 // pipelineKey names a pipeline version.
 type pipelineKey struct {
@@ -32,12 +33,15 @@ type pipelineKey struct {
 
 // pipeline is the state of one pipeline version.
 type pipeline struct {
-	key        pipelineKey
-	plan       *plan.Plan
-	cloud      *engine.Cloud
-	lanes      laneSet
-	fire, keep int64
-	dirty      bool
+	key       pipelineKey
+	plan      *plan.Plan
+	cloud     *engine.Cloud
+	roster    *roster
+	allowed   [2]int64 // fire and keep as the roster gave them last
+	fire      int64    // acted on; never falls
+	keep      int64    // likewise
+	reference int64    // the highest fire watermark that is a time: the final one of a source that has ended is not
+	dirty     bool
 }
 
 // Counters count what a worker met. They describe this run, not the state.
@@ -51,6 +55,7 @@ type Counters struct {
 	Fenced     uint64 // entries of a lower store epoch
 	Orphans    uint64 // entries of pipelines that were deleted
 	Undecoded  uint64 // entries whose payload could not be read
+	Lanes      uint64 // entries of a second lane where a pipeline keeps one
 	Results    uint64 // window results and rows given to sinks
 }
 
@@ -88,8 +93,13 @@ func (s *state) apply(offset uint64, r *record.Record) error {
 		s.owner = max(s.owner, r.Writer)
 		return nil
 	case record.KindMembership:
-		if r.Writer >= s.owner {
-			s.setAway(r.Agent)
+		if r.Writer < s.owner {
+			break
+		}
+		for i := range r.Members {
+			if err := s.applyMember(&r.Members[i]); err != nil {
+				return err
+			}
 		}
 	case record.KindBundle:
 		for i := range r.Entries {
@@ -106,14 +116,34 @@ func (s *state) apply(offset uint64, r *record.Record) error {
 	return nil
 }
 
-func (s *state) setAway(agent string) {
-	for _, p := range s.order {
-		for k, l := range p.lanes {
-			if k.Agent == agent && !l.away {
-				l.away, l.dirty, p.dirty = true, true, true
-			}
+// applyMember acts on a statement of a membership record.
+func (s *state) applyMember(m *record.Member) error {
+	if m.Pipeline == "" {
+		for _, p := range s.order {
+			p.dirty = p.roster.set(m.Agent, m.State) || p.dirty
+		}
+		return nil
+	}
+	p := s.pipelines[pipelineKey{m.Pipeline, m.Version}]
+	if p == nil {
+		if m.State != record.Expected {
+			return nil
+		}
+		var err error
+		if p, err = s.pipeline(pipelineKey{m.Pipeline, m.Version}); err != nil {
+			return orphan(err)
 		}
 	}
+	p.dirty = p.roster.set(m.Agent, m.State) || p.dirty
+	return nil
+}
+
+// orphan forgives that a pipeline was deleted.
+func orphan(err error) error {
+	if errors.Is(err, ErrNoPlan) {
+		return nil
+	}
+	return err
 }
 
 func (s *state) applyEntry(e *record.Entry) error {
@@ -131,40 +161,48 @@ func (s *state) applyEntry(e *record.Entry) error {
 		return err
 	}
 	key := LaneKey{e.Agent, e.Epoch, e.Pipeline, e.Version, e.Lane}
-	l := p.lanes.get(key)
-	switch l.judge(e) {
-	case duplicate:
-		s.count.Duplicates++
-		return nil
-	case gap:
-		s.count.Gaps++
-		return nil
-	case mismatch:
-		s.count.Mismatches++
+	if !s.admit(p, key, e) {
 		return nil
 	}
 	if e.Epoch > s.agents[e.Agent] {
 		s.agents[e.Agent] = e.Epoch
-		s.forgetOldEpochs()
+		s.fence(e.Agent)
 	}
 	if err := s.applyPayload(p, e); err != nil {
 		return err
 	}
-	l.advance(e)
+	p.roster.advance(key, e)
 	p.dirty = true
 	return nil
 }
 
-// forgetOldEpochs drops the lanes of agents that came back with a new store: nothing
-// of them is taken any more, so they must not hold up watermarks.
-func (s *state) forgetOldEpochs() {
-	for _, p := range s.order {
-		for k := range p.lanes {
-			if k.Epoch < s.agents[k.Agent] {
-				delete(p.lanes, k)
-				p.dirty = true
-			}
+// admit tells whether an entry is the next one of its lane, and counts why not.
+func (s *state) admit(p *pipeline, key LaneKey, e *record.Entry) bool {
+	l := p.roster.lane(key)
+	if l == nil {
+		l = new(lane)
+		if p.plan.OneLane && p.roster.hasOtherLane(key) {
+			s.count.Lanes++
+			return false
 		}
+	}
+	switch l.judge(e) {
+	case duplicate:
+		s.count.Duplicates++
+	case gap:
+		s.count.Gaps++
+	case mismatch:
+		s.count.Mismatches++
+	default:
+		return true
+	}
+	return false
+}
+
+// fence drops the lanes that an agent had with an older store.
+func (s *state) fence(id string) {
+	for _, p := range s.order {
+		p.dirty = p.roster.fence(id, s.agents[id]) || p.dirty
 	}
 }
 
@@ -209,11 +247,15 @@ func (s *state) pipeline(k pipelineKey) (*pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("partition %d, pipeline %s version %d: %w", s.partition, k.id, k.version, err)
 	}
-	p := &pipeline{key: k, plan: pl, lanes: laneSet{}, fire: record.NoWatermark, keep: record.NoWatermark, dirty: true}
-	p.cloud, err = s.fragments(pl, func(n *plan.Node, schema batch.Schema, b *batch.Batch) error {
+	const none = record.NoWatermark
+	p := &pipeline{
+		key: k, plan: pl, roster: newRoster(pl.MaxLagMicros, pl.AwayQuorum), dirty: true,
+		allowed: [2]int64{none, none}, fire: none, keep: none, reference: none,
+	}
+	p.cloud, err = s.fragments(pl, engine.CloudConfig{Sink: func(n *plan.Node, schema batch.Schema, b *batch.Batch) error {
 		s.count.Results += uint64(b.Len())
 		return s.out.add(n, schema, b)
-	})
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("partition %d: %w", s.partition, err)
 	}
@@ -228,12 +270,10 @@ func (s *state) advance(p *pipeline) error {
 		return nil
 	}
 	p.dirty = false
-	fire, keep := p.lanes.watermarks()
-	if limit := p.plan.KeepMicros; limit > 0 && fire != record.NoWatermark {
-		keep = max(keep, fire-limit)
+	if !p.roster.calm {
+		p.allowed[0], p.allowed[1] = p.roster.watermarks()
 	}
-	p.fire = max(p.fire, fire)
-	p.keep = max(p.keep, min(keep, p.fire))
+	p.raise(p.allowed[0], p.allowed[1])
 	if p.fire == record.NoWatermark {
 		return nil
 	}
@@ -242,6 +282,18 @@ func (s *state) advance(p *pipeline) error {
 		return fmt.Errorf("partition %d, pipeline %s version %d: %w", s.partition, p.key.id, p.key.version, err)
 	}
 	return nil
+}
+
+// raise takes the watermarks that the roster allows. Beyond the plan's keep, state waits for no one.
+func (p *pipeline) raise(fire, keep int64) {
+	p.fire = max(p.fire, fire)
+	if fire < engine.EndOfTime {
+		p.reference = max(p.reference, fire)
+	}
+	if limit := p.plan.KeepMicros; limit > 0 && p.reference != record.NoWatermark {
+		keep = max(keep, p.reference-limit)
+	}
+	p.keep = max(p.keep, min(keep, p.fire))
 }
 
 // close frees what the pipelines hold.

@@ -73,6 +73,7 @@ type Shared struct {
 	Offset    uint64 // of the last record applied
 	Counters  Counters
 	Lanes     map[LaneKey]LaneView
+	Members   map[MemberKey]MemberView
 	Pipelines []PipelineView
 }
 
@@ -83,6 +84,22 @@ type LaneView struct {
 	Watermark int64
 	Idle      bool
 	Away      bool
+}
+
+// MemberKey names an agent of a pipeline version.
+type MemberKey struct {
+	Pipeline string
+	Version  uint64
+	Agent    string
+}
+
+// MemberView is an agent of a pipeline version as of the last record applied.
+type MemberView struct {
+	Heard   bool // it has sent a frame with its store of now
+	Away    bool // the log says that it cannot be reached
+	Passed  bool // the log says that windows no longer wait for it
+	Ended   bool // it has said that nothing more will come
+	Removed bool // the log says that nothing is expected of it
 }
 
 // PipelineView is a pipeline version in a partition.
@@ -100,7 +117,7 @@ type PipelineView struct {
 func New(b Backend, plans Plans, frags Fragments, cfg Config) *Worker {
 	return &Worker{
 		cfg: cfg.withDefaults(), back: b, plans: plans, frags: frags, ready: make(chan struct{}), applied: make(chan struct{}),
-		shared: Shared{Lanes: map[LaneKey]LaneView{}},
+		shared: Shared{Lanes: map[LaneKey]LaneView{}, Members: map[MemberKey]MemberView{}},
 	}
 }
 
@@ -138,26 +155,50 @@ func (w *Worker) WaitApplied(ctx context.Context, offset uint64) error {
 	}
 }
 
-// View gives what the worker shares, without the lanes.
+// View gives what the worker shares, without the lanes and members.
 func (w *Worker) View() Shared {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.shared
-	v.Lanes = nil
+	v.Lanes, v.Members = nil, nil
 	v.Pipelines = slices.Clone(v.Pipelines)
 	return v
 }
 
-// Agents gives the agents that the partition has heard of, and whether each counts as AWAY.
-func (w *Worker) Agents() map[string]bool {
+// Epoch is the owner's epoch as of the last record applied.
+func (w *Worker) Epoch() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := map[string]bool{}
-	for k, l := range w.shared.Lanes {
-		away, seen := out[k.Agent]
-		out[k.Agent] = l.Away && (away || !seen)
+	return w.shared.Epoch
+}
+
+// Watermark is the one up to which a pipeline version's windows have fired.
+func (w *Worker) Watermark(pipeline string, version uint64) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.shared.Pipelines {
+		if p := &w.shared.Pipelines[i]; p.ID == pipeline && p.Version == version {
+			return p.Watermark
+		}
 	}
-	return out
+	return record.NoWatermark
+}
+
+// Member gives an agent of a pipeline version as of the last record applied.
+func (w *Worker) Member(k MemberKey) (MemberView, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, ok := w.shared.Members[k]
+	return v, ok
+}
+
+// Members calls f for each agent of each pipeline version, in no order. f must not call the worker.
+func (w *Worker) Members(f func(MemberKey, MemberView)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k, v := range w.shared.Members {
+		f(k, v)
+	}
 }
 
 // Run takes the partition over and works until ctx ends or it cannot go on.
@@ -223,6 +264,10 @@ func (w *Worker) takeOver(ctx context.Context) error {
 	}
 	w.state.resume()
 	w.full = true // dirty marks of what was replayed before are gone
+	w.mu.Lock()
+	clear(w.shared.Lanes)
+	clear(w.shared.Members)
+	w.mu.Unlock()
 	w.publish()
 	return w.verify(ctx)
 }
@@ -362,20 +407,17 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// publish copies what others may see.
+// publish shares what has changed since the last call.
 func (w *Worker) publish() {
 	w.mu.Lock()
 	w.shared.Epoch, w.shared.Offset, w.shared.Counters = w.state.owner, w.state.offset, w.state.count
 	close(w.applied)
 	w.applied = make(chan struct{})
-	clear(w.shared.Lanes)
 	w.shared.Pipelines = w.shared.Pipelines[:0]
 	var dropped int64
 	for _, p := range w.state.order {
 		dropped += p.cloud.TooLate() + p.cloud.Rejects()
-		for k, l := range p.lanes {
-			w.shared.Lanes[k] = LaneView{Last: l.last, Sum: l.sum, Watermark: l.watermark, Idle: l.idle, Away: l.away}
-		}
+		w.shared.take(p)
 		w.shared.Pipelines = append(w.shared.Pipelines, PipelineView{
 			ID: p.key.id, Version: p.key.version, Name: p.plan.Pipeline,
 			Watermark: p.fire, Fired: p.cloud.Fired(), TooLate: p.cloud.TooLate(), Rejects: p.cloud.Rejects(),
@@ -383,6 +425,30 @@ func (w *Worker) publish() {
 	}
 	w.mu.Unlock()
 	w.tellDropped(dropped)
+}
+
+// take copies the agents and lanes of a pipeline that have changed.
+func (s *Shared) take(p *pipeline) {
+	for _, k := range p.roster.gone {
+		delete(s.Lanes, k)
+	}
+	for _, a := range p.roster.untold {
+		m := MemberView{Heard: len(a.lanes) > 0, Removed: a.removed, Away: true, Passed: true, Ended: len(a.lanes) > 0}
+		if !m.Heard {
+			m.Passed = a.absence == passed
+		}
+		for i, l := range a.lanes {
+			s.Lanes[l.key] = LaneView{Last: l.last, Sum: l.sum, Watermark: l.watermark, Idle: l.idle, Away: l.absence != present}
+			if l.ended() {
+				continue
+			}
+			ab := a.absenceOf(i)
+			m.Ended, m.Away, m.Passed = false, m.Away && ab != present, m.Passed && ab == passed
+		}
+		s.Members[MemberKey{p.key.id, p.key.version, a.id}] = m
+		a.untold = false
+	}
+	p.roster.untold, p.roster.gone = p.roster.untold[:0], p.roster.gone[:0]
 }
 
 // tellEvery bounds how often drops are logged.

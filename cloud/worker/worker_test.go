@@ -48,8 +48,8 @@ func (p plans) Plan(id string, version uint64) (*plan.Plan, error) {
 	return p.p, nil
 }
 
-func fragments(p *plan.Plan, s engine.SinkFunc) (*engine.Cloud, error) {
-	return engine.NewCloud(p, engine.CloudConfig{Sink: s})
+func fragments(p *plan.Plan, cfg engine.CloudConfig) (*engine.Cloud, error) {
+	return engine.NewCloud(p, cfg)
 }
 
 // tables is a sink in memory that upserts over lower revisions.

@@ -27,7 +27,6 @@ type file struct {
 	APIToken        string        `mapstructure:"api_token"`
 	Partitions      int           `mapstructure:"partitions"`
 	CheckpointEvery time.Duration `mapstructure:"checkpoint_every"`
-	AwayWait        time.Duration `mapstructure:"away_wait"`
 	LogSize         config.Bytes  `mapstructure:"log_size"`
 	LogLevel        string        `mapstructure:"log_level"`
 	Query           query         `mapstructure:"query"`
@@ -79,7 +78,7 @@ func run(ctx context.Context, flags *pflag.FlagSet, path string) error {
 func (f *file) cloud(log *slog.Logger) cloud.Config {
 	return cloud.Config{
 		DataDir: f.DataDir, Node: f.Node, Listen: f.Listen, Advertise: f.Advertise, API: f.API, APIToken: f.APIToken,
-		Partitions: f.Partitions, CheckpointEvery: f.CheckpointEvery, AwayWait: f.AwayWait, LogBytes: int64(f.LogSize),
+		Partitions: f.Partitions, CheckpointEvery: f.CheckpointEvery, LogBytes: int64(f.LogSize),
 		Query:   cloud.QueryLimits{Rows: f.Query.Rows, Time: f.Query.Time, Bytes: int(f.Query.Size)},
 		Version: version.String(), Log: log,
 	}

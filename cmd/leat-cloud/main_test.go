@@ -17,7 +17,7 @@ func TestSample(t *testing.T) {
 	// What is commented out shows the defaults.
 	want := file{
 		DataDir: "./leat-data/separate-cloud", Node: "cloud-1", Listen: ":4750", Advertise: []string{"127.0.0.1:4750"}, API: "127.0.0.1:4751",
-		Partitions: 16, CheckpointEvery: 5 * time.Second, AwayWait: 30 * time.Second, LogSize: 1 << 30, LogLevel: "info",
+		Partitions: 16, CheckpointEvery: 5 * time.Second, LogSize: 1 << 30, LogLevel: "info",
 		Query: query{Rows: 10_000, Time: 10 * time.Second, Size: 16 << 20},
 	}
 	if !reflect.DeepEqual(full, want) {

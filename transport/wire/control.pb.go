@@ -188,7 +188,7 @@ type Hello struct {
 	Labels       map[string]string
 	Os           string
 	Arch         string
-	Plans        []*PlanRef // plans held on disk
+	Plans        []*PlanRef // plans held on disk, and those of lanes that still have frames
 	ClockMicros  int64      // the agent's clock
 }
 
@@ -298,8 +298,9 @@ func (m *Hello) ReadProto(f pb.Field) error {
 }
 
 type PlanRef struct {
-	PipelineId string
-	Version    uint64
+	PipelineId  string
+	Version     uint64
+	LaneVersion uint64 // under which its frames are filed; 0 = version
 }
 
 // ProtoName is the message's name.
@@ -321,6 +322,14 @@ func (m *PlanRef) GetVersion() (v uint64) {
 	return v
 }
 
+// GetLaneVersion gives the field, or its zero value.
+func (m *PlanRef) GetLaneVersion() (v uint64) {
+	if m != nil {
+		v = m.LaneVersion
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *PlanRef) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -328,6 +337,7 @@ func (m *PlanRef) WriteProto(w *pb.Writer) {
 	}
 	w.String(1, m.PipelineId)
 	w.Uint(2, m.Version)
+	w.Uint(3, m.LaneVersion)
 }
 
 // ReadProto takes one field in.
@@ -337,6 +347,8 @@ func (m *PlanRef) ReadProto(f pb.Field) error {
 		return f.String(&m.PipelineId)
 	case 2:
 		return pb.Varint(f, &m.Version)
+	case 3:
+		return pb.Varint(f, &m.LaneVersion)
 	}
 	return nil
 }
