@@ -7,6 +7,7 @@ import (
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/step"
 	"github.com/leatio/leat/engine/window"
 )
 
@@ -16,8 +17,11 @@ type SinkFunc func(node *plan.Node, s batch.Schema, b *batch.Batch) error
 // CloudConfig is what a Cloud needs beside its plan.
 type CloudConfig struct {
 	Functions expr.Functions
+	Keyed     step.Functions // keyed UDFs; nil = none
+	Lookups   Lookups        // reference tables; nil = none
 	Reject    RejectFunc
 	Sink      SinkFunc
+	MaxKeys   int // bound on keys in one step; 0 = step.DefaultMaxKeys
 	// LastOnly fires each window once, when no row can change it any more:
 	// what a bounded run prints.
 	LastOnly bool

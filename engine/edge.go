@@ -7,6 +7,7 @@ import (
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/step"
 	"github.com/leatio/leat/engine/window"
 )
 
@@ -14,9 +15,12 @@ import (
 // through plan.Resolve first.
 type EdgeConfig struct {
 	Functions expr.Functions // UDFs; nil = none
+	Keyed     step.Functions // keyed UDFs; nil = none
+	Lookups   Lookups        // reference tables; nil = none
 	Reject    RejectFunc     // rows that cannot be worked on; nil = dropped unseen
 	Sink      SinkFunc       // sinks on the edge; called within Process and AdvanceTo
 	MaxGroups int            // bound on groups pending in one window; 0 = the window package's default
+	MaxKeys   int            // bound on keys in one step; 0 = step.DefaultMaxKeys
 }
 
 // Edge runs the edge fragment of a plan over one source.
