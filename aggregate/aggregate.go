@@ -82,8 +82,11 @@ func StateTypes(s Spec) ([]batch.Type, error) {
 			return []batch.Type{batch.Int}, nil
 		}
 	case Sum:
+		if s.In == batch.Double {
+			return []batch.Type{batch.Double, batch.Double, batch.Bytes}, nil
+		}
 		if number {
-			return []batch.Type{s.In, s.In}, nil
+			return []batch.Type{batch.Int, batch.Int}, nil
 		}
 	case Min, Max:
 		if s.In.Valid() && s.In != batch.Bytes {
@@ -95,7 +98,8 @@ func StateTypes(s Spec) ([]batch.Type, error) {
 		}
 	case Moments:
 		if number {
-			return []batch.Type{batch.Int, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double}, nil
+			return []batch.Type{batch.Int, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double,
+				batch.Bytes}, nil
 		}
 	default:
 		return nil, fmt.Errorf("accumulator %q: %w", s.Kind, ErrKind)

@@ -74,6 +74,11 @@ func TestKnownValues(t *testing.T) {
 		{"sum", []any{inf, -inf, 1.0}, batch.CanonicalNaN},
 		{"sum", []any{1.0, math.Float64frombits(0xFFF0000000000001)}, batch.CanonicalNaN},
 		{"sum", []any{1e308, 1e308}, inf},
+		{"sum", []any{1e308, 1e308, -1e308}, 1e308},
+		{"sum", []any{1e308, 1e308, inf, -1e308}, inf},
+		{"sum", []any{1e300, 1e-300, 1.0, -1e300, -1.0}, 1e-300},
+		{"sum", []any{math.MaxFloat64, 5e-324, -math.MaxFloat64}, 5e-324},
+		{"avg", []any{1e308, 1e308, -1e308, 1e308}, inf},
 		{"sum", []any{math.Copysign(0, -1)}, 0.0},
 		{"sum", []any{nil, nil}, nil},
 		{"sum", []any{int64(math.MaxInt64), int64(1), int64(-1)}, int64(math.MaxInt64)},
@@ -137,7 +142,10 @@ func TestSumsOfSquaresAreExact(t *testing.T) {
 		if i%2 == 0 { // 53 bits down to 2^-66
 			x = math.Ldexp(float64(r.Int64N(1<<53)), -59-r.IntN(8))
 		}
-		m.addDouble(x)
+		m.count()
+		if lost1, lost2 := m.q.plus(square(x)); lost1 != 0 || lost2 != 0 {
+			t.Fatalf("row %d: lost %v and %v", i, lost1, lost2)
+		}
 		f := new(big.Float).SetPrec(1000).SetFloat64(x)
 		want.Add(want, f.Mul(f, f))
 	}

@@ -8,13 +8,13 @@ import "math"
 // (Joldes, Muller, Popescu: Tight and rigorous error bounds for basic building
 // blocks of double-word arithmetic, ACM TOMS 44, 2017).
 //
-// Say that every value is a multiple of u, a power of two, and that the
-// magnitudes of all values add up to at most 2^106 u. Then hi is at most 2^106 u, lo
-// and every error term at most half an ulp of it = 2^52 u, and their sums,
-// being multiples of u below 2^53 u, are doubles: nothing is ever rounded away. Since hi
-// is the exact sum rounded and lo is the exact rest, equal sums have equal bits.
+// A running sum and a value that are multiples of u, a power of two, and stay below 2^106 u, lose nothing: hi
+// is at most 2^106 u, lo and the error terms at most half an ulp of it = 2^52 u, and their sums,
+// being multiples of u below 2^53 u, are doubles. Where nothing is rounded away, hi
+// is the exact sum rounded and lo is the exact rest, so that equal sums have equal bits. Where something would be, plus
+// says so, and the caller goes on with a wide sum.
 //
-// A sum that is infinite or NaN, or leaves the range of doubles, has lo = 0 and behaves as IEEE 754 says.
+// A sum that is infinite or NaN has lo = 0 and behaves as IEEE 754 says.
 type dd struct{ hi, lo float64 }
 
 // noRows is the sum of no rows: hi is -0, which no sum of rows is, since lo is never -0
@@ -23,6 +23,12 @@ var noRows = dd{hi: math.Copysign(0, -1)}
 
 func (a dd) empty() bool { return math.Float64bits(a.hi) == 1<<63 }
 
+// finite tells whether both are numbers.
+func (a dd) finite() bool {
+	s := math.Abs(a.hi) + math.Abs(a.lo)
+	return s-s == 0
+}
+
 // twoSum gives s = a+b rounded and the error e: a+b = s+e (Knuth).
 func twoSum(a, b float64) (s, e float64) {
 	s = a + b
@@ -30,31 +36,23 @@ func twoSum(a, b float64) (s, e float64) {
 	return s, (a - (s - t)) + (b - t)
 }
 
-// plus adds one double.
-func (a dd) plus(x float64) dd {
+// plus adds one double. ok is false where the sum is not hi + lo exactly: it
+// needs more bits, or is not finite.
+//
+// l = lo + e is exact if and only if l-lo is e and l-e is lo: when |lo| >= |e|, l-lo is
+// exact (Dekker), so it is e only if l is the exact sum; otherwise the same
+// holds of l-e.
+func (a dd) plus(x float64) (sum dd, ok bool) {
 	s := a.hi + x
 	t := s - a.hi
-	lo := a.lo + ((a.hi - (s - t)) + (x - t))
-	hi := s + lo
-	if hi-hi != 0 {
-		return a.special(x)
-	}
-	return dd{hi, lo - (hi - s)}
+	e := (a.hi - (s - t)) + (x - t)
+	l := a.lo + e
+	hi := s + l
+	return dd{hi, l - (hi - s)}, !inexact(l-a.lo-e, l-e-a.lo, hi-hi)
 }
 
-//go:noinline
-func (a dd) special(x float64) dd { return dd{hi: canonical(a.hi + x)} }
-
-// plusDD adds b, which may be any two doubles.
-func (a dd) plusDD(b dd) dd {
-	b.hi, b.lo = b.hi+0, b.lo+0
-	sh, sl := twoSum(a.hi, b.hi)
-	th, tl := twoSum(a.lo, b.lo)
-	c, d := twoSum(sl, th)
-	vh, vl := twoSum(sh, c)
-	hi, lo := twoSum(vh, vl+(d+tl))
-	if lo-lo != 0 || hi-hi != 0 {
-		return a.special(b.hi + b.lo)
-	}
-	return dd{hi, lo}
+// inexact tells whether one of differences is not 0. A difference of equal numbers
+// has no bit set, so that one branch does.
+func inexact(a, b, c float64) bool {
+	return math.Float64bits(a)|math.Float64bits(b)|math.Float64bits(c) != 0
 }

@@ -161,7 +161,7 @@ func oracleVariance(function string, vals []obs) any {
 		case int64:
 			x.SetInt64(y)
 		case float64:
-			if math.IsNaN(y) || math.Abs(y) > 0x1p510 {
+			if math.IsNaN(y) || math.IsInf(y, 0) {
 				return batch.CanonicalNaN
 			}
 			x.SetFloat64(y)
@@ -180,7 +180,7 @@ func oracleVariance(function string, vals []obs) any {
 	}
 	sum.Quo(sum, new(big.Rat).SetInt64(n))
 	if strings.HasPrefix(function, "stddev") {
-		root := new(big.Float).SetPrec(500).SetRat(sum)
+		root := new(big.Float).SetPrec(5000).SetRat(sum)
 		f, _ := root.Sqrt(root).Float64()
 		return f
 	}

@@ -117,6 +117,13 @@ func putBytes(c *batch.Column, v string) {
 	}
 }
 
+func putBlob(c *batch.Column, v []byte) {
+	c.AppendBlob(v)
+	if c.Valid != nil {
+		c.Valid = c.Valid.Append(len(c.Offsets)-2, true)
+	}
+}
+
 // canonical gives the one representative of equal doubles: +0 for zeros, one bit pattern for NaNs.
 func canonical(v float64) float64 {
 	if v != v {

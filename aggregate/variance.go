@@ -23,19 +23,23 @@ func (a *moments) appendVariance(out *batch.Column, slots []uint32, sample, root
 		switch {
 		case m.n <= 0 || sample && m.n == 1:
 			out.AppendNull()
-		case !m.finite():
+		case m.poisoned():
 			putDouble(out, batch.CanonicalNaN)
+		case m.isWide():
+			v.sum.Set(&a.wide[s].sum.n)
+			v.q.Set(&a.wide[s].squares.n)
+			putDouble(out, v.of(m.n, unitOfSums, unitOfSquares, sample, root))
 		default:
-			putDouble(out, v.of(m, sample, root))
+			es, eq := v.exact(&v.sum, m.sum.hi, m.sum.lo), v.exact(&v.q, m.q[:]...)
+			putDouble(out, v.of(m.n, es, eq, sample, root))
 		}
 	}
 }
 
-func (v *variance) of(m *momentsState, sample, root bool) float64 {
-	es := v.exact(&v.sum, m.sum.hi, m.sum.lo)
-	eq := v.exact(&v.q, m.q[:]...)
+// of is the variance, or its root, of n values with S = sum * 2^es and Q = q * 2^eq.
+func (v *variance) of(n int64, es, eq int, sample, root bool) float64 {
 	// num * 2^e = n Q - S^2
-	v.num.Mul(&v.q, v.t.SetInt64(m.n))
+	v.num.Mul(&v.q, v.t.SetInt64(n))
 	v.sum.Mul(&v.sum, &v.sum)
 	e := min(eq, 2*es)
 	v.num.Lsh(&v.num, uint(eq-e))
@@ -44,11 +48,11 @@ func (v *variance) of(m *momentsState, sample, root bool) float64 {
 	if v.num.Sign() <= 0 { // below 0 only for states that no rows have
 		return 0
 	}
-	v.den.SetInt64(m.n)
+	v.den.SetInt64(n)
 	if sample {
-		v.t.SetInt64(m.n - 1)
+		v.t.SetInt64(n - 1)
 	} else {
-		v.t.SetInt64(m.n)
+		v.t.SetInt64(n)
 	}
 	v.den.Mul(&v.den, &v.t)
 	if root {
