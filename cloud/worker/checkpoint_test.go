@@ -79,6 +79,8 @@ func goldenCheckpoint(t testing.TB) *Checkpoint {
 				col.Ints = append(col.Ints, at)
 			case batch.Double:
 				col.Doubles = append(col.Doubles, float64(i)*21.5)
+			case batch.Bytes:
+				col.AppendBlob(nil)
 			default:
 				col.Ints = append(col.Ints, int64(i+1))
 			}
