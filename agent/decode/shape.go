@@ -120,7 +120,7 @@ func (fd *field) scanInteger(p []byte, i, row int) int {
 	} else if v = eightDigits(t0) * s.times; s.length > 8 {
 		v += eightDigits(t1 << (s.shift & 63))
 	}
-	if end := p[i+s.length]; v > c.most || end == '.' || end|0x20 == 'e' {
+	if v > c.most { // a point or an exponent behind the digits is no text of the template
 		return c.scanIntegerOrNull(p, i, row, fd.kind == kindInt)
 	}
 	c.ints[row] = int64(v) * c.factor
