@@ -49,6 +49,7 @@ func FuzzJSONLines(f *testing.F) {
 	f.Add([]byte("{\"s\":\"abc\",\"i\":1}\n{\"s\":\"ab\\\",\"i\":1}\n{\"s\":\"ab\x00\",\"i\":1}\n{\"s\":\"abc\",\"i\":1.5}\n{\"s\":\"abc\",\"i\":1e3}\n"))
 	f.Add([]byte("{\"d\":1,\"i\":1}\n{\"d\":null,\"d\":5}\n{\"d\":2,\"i\":1}\n{\"d\":null,\"i\":[]}\n{\"d\":2,\"i\":1}\n"))
 	f.Add([]byte("{\"s\":\"a\"}\n{\"s\":\"b\"}\n{\"s\":\"" + strings.Repeat("y", 300) + "\"}\n{\"s\":\"b\"}\n"))
+	f.Add([]byte("{\"d\":1,\"s\":\"a\"}\n{\"d\":2,\"s\":\"b\"}\n{\"d\":null,\"s\":\"" + strings.Repeat("y", 300) + "\"}\n{\"d\":3,\"s\":\"b\"}\n"))
 	src := everyType("json")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		// Room behind the lines lets the templates cover the last ones, too.
