@@ -36,6 +36,7 @@ type Agent struct {
 	finished map[string]bool  // old lanes whose last frame is in the store; owned by supervise
 
 	mu      sync.Mutex
+	labels  map[string]string   // of this agent; guarded by mu
 	running map[string]*running // by pipeline id; guarded by mu
 	feeds   map[string]func()   // stops the feed of a stream; guarded by mu
 }

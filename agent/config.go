@@ -25,6 +25,7 @@ type Config struct {
 	Token   string            // join token; used once, when there is no identity yet
 	Name    string            // wished for when joining; default: the host's name
 	Labels  map[string]string // told to the cloud; those of the token win
+	Params  map[string]string // values of pipelines' parameters on this agent; they win over those in the file
 	Cloud   []string          // host:port of cloud nodes; default: those of the token
 
 	CommitInterval time.Duration // longest time that input waits for a commit while more keeps coming; default 100 ms

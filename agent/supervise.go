@@ -33,6 +33,9 @@ func (a *Agent) supervise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.loadLabels(); err != nil {
+		return err
+	}
 	tick := time.NewTicker(drainCheck)
 	defer tick.Stop()
 	for {
@@ -48,7 +51,11 @@ func (a *Agent) supervise(ctx context.Context) error {
 			continue
 		}
 		next := a.readSet(plans, set)
-		a.stop(next)
+		relabelled, err := a.takeLabels(set.Labels)
+		if err != nil {
+			return err
+		}
+		a.stop(next, relabelled)
 		if err := a.keepPlans(plans, next); err != nil {
 			return err
 		}
@@ -138,12 +145,12 @@ func (a *Agent) keepPlans(old, next map[string]*plan.Plan) error {
 	return a.store.Commit(b)
 }
 
-// stop ends what should no longer run as it does.
-func (a *Agent) stop(want map[string]*plan.Plan) {
+// stop ends what should no longer run as it does; all of it when the agent's labels have changed.
+func (a *Agent) stop(want map[string]*plan.Plan, all bool) {
 	a.mu.Lock()
 	var ended []*running
 	for id, r := range a.running {
-		if p := want[id]; p == nil || p.Version != r.plan.Version {
+		if p := want[id]; p == nil || p.Version != r.plan.Version || all {
 			ended = append(ended, r)
 			delete(a.running, id)
 		}
@@ -153,8 +160,11 @@ func (a *Agent) stop(want map[string]*plan.Plan) {
 		r.cancel()
 		<-r.done
 		why := "a new version replaces it"
-		if want[r.plan.PipelineId] == nil {
+		switch p := want[r.plan.PipelineId]; {
+		case p == nil:
 			why = "it was deleted, or no longer selects this agent"
+		case p.Version == r.plan.Version:
+			why = "it starts again, as the agent's labels have changed"
 		}
 		a.cfg.Log.Info("pipeline stopped: "+why, "pipeline", r.plan.Pipeline, "version", r.plan.Version)
 		a.unfeed(laneOf(r.plan))

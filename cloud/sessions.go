@@ -175,7 +175,7 @@ func (n *Node) sendPlans(ctx context.Context, se *session) error {
 	if err != nil {
 		return err
 	}
-	set := &wire.Plans{Revision: uint64(n.cfg.Clock().UnixMicro())}
+	set := &wire.Plans{Revision: uint64(n.cfg.Clock().UnixMicro()), Labels: se.agent.Labels}
 	for _, p := range pipelines {
 		chosen, err := plan.Matches(p.Agents, se.agent.Labels)
 		if err != nil {

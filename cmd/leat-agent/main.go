@@ -24,6 +24,7 @@ type file struct {
 	Token          string            `mapstructure:"token"`
 	Name           string            `mapstructure:"name"`
 	Labels         map[string]string `mapstructure:"labels"`
+	Params         map[string]string `mapstructure:"params"`
 	Cloud          []string          `mapstructure:"cloud"`
 	CommitInterval time.Duration     `mapstructure:"commit_interval"`
 	OutboxSize     config.Bytes      `mapstructure:"outbox_size"`
@@ -83,7 +84,7 @@ func stopped(ctx context.Context, log *slog.Logger, err error) error {
 
 func (f *file) agent(log *slog.Logger) agent.Config {
 	return agent.Config{
-		DataDir: f.DataDir, Token: f.Token, Name: f.Name, Labels: f.Labels, Cloud: f.Cloud,
+		DataDir: f.DataDir, Token: f.Token, Name: f.Name, Labels: f.Labels, Params: f.Params, Cloud: f.Cloud,
 		CommitInterval: f.CommitInterval, OutboxBytes: int64(f.OutboxSize), SecretsDir: f.SecretsDir, MetricsListen: f.MetricsListen,
 		Version: version.String(), Log: log,
 		Functions: wasm.Config{

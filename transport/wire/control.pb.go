@@ -587,8 +587,9 @@ func (m *Welcome) ReadProto(f pb.Field) error {
 
 // Plans is the full desired set: what is not in it is to be stopped.
 type Plans struct {
-	Revision uint64   // grows with each change of the set
-	Plans    [][]byte // opaque bytes of engine/plan
+	Revision uint64            // grows with each change of the set
+	Plans    [][]byte          // opaque bytes of engine/plan
+	Labels   map[string]string // of the agent, as the cloud knows them
 }
 
 // ProtoName is the message's name.
@@ -610,6 +611,14 @@ func (m *Plans) GetPlans() (v [][]byte) {
 	return v
 }
 
+// GetLabels gives the field, or its zero value.
+func (m *Plans) GetLabels() (v map[string]string) {
+	if m != nil {
+		v = m.Labels
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Plans) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -619,6 +628,7 @@ func (m *Plans) WriteProto(w *pb.Writer) {
 	for _, v := range m.Plans {
 		w.BytesAlways(2, v)
 	}
+	w.Map(3, m.Labels)
 }
 
 // ReadProto takes one field in.
@@ -628,6 +638,8 @@ func (m *Plans) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.Revision)
 	case 2:
 		return f.BytesList(&m.Plans)
+	case 3:
+		return f.Map(&m.Labels)
 	}
 	return nil
 }
