@@ -94,7 +94,7 @@ func TestFramesStayWithinWhatAGatewayTakes(t *testing.T) {
 		}
 	}
 	p.used--
-	if err := p.commitChunks(t.Context(), true); err != nil {
+	if err := p.commitChunks(t.Context(), everything); err != nil {
 		t.Fatal(err)
 	}
 	lane := p.store.Stream(p.packerStream())
@@ -129,7 +129,7 @@ func TestJournalDoesNotFillTheOutbox(t *testing.T) {
 	lane := p.store.Stream(p.packerStream())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	p.pace.lastFlush = p.clock()
+	p.pace.flushed(p.clock(), everything)
 	p.passes = false // as with partials, whose messages are not counted
 	journals, flushes := 0, 0
 	for range 150 { // 24 MB, compressed

@@ -83,10 +83,12 @@ func FuzzLoadState(f *testing.F) {
 		if lastErr != nil || seq+1 != next || checksum != got.packer.head.Previous {
 			t.Fatalf("the last frame is %d, %08x (%v), the next %d after %08x", seq, checksum, lastErr, next, got.packer.head.Previous)
 		}
+		got.edge.Resume(got.totals.Watermark)
 		again := fuzzPipeline(t, p, next)
 		if err := again.loadState(got.appendState(nil)); err != nil {
 			t.Fatal(err)
 		}
+		again.edge.Resume(again.totals.Watermark)
 		if again.totals != got.totals || again.packer.head != got.packer.head || again.packer.sent != got.packer.sent || again.edge.Watermark() != got.edge.Watermark() {
 			t.Fatalf("%+v became %+v", got.totals, again.totals)
 		}
@@ -157,7 +159,7 @@ func FuzzRestore(f *testing.F) {
 		if r, err := s.packer.journal(); err != nil || r != nil {
 			t.Fatalf("what was restored is journalled again: %v, %v", r, err)
 		}
-		records, err := s.packer.flush(false)
+		records, err := s.packer.flush(everything, false)
 		if err != nil {
 			t.Fatal(err)
 		}

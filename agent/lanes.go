@@ -22,22 +22,24 @@ const oldPrefix = "old/"
 // last frame that says that nothing more will come. Doing it again does nothing.
 // It does not wait for room: the lanes whose frames fill the outbox are fed by its caller.
 func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
+	p, err = a.resolve(p)
+	if err != nil {
+		return err
+	}
 	functions, err := engine.NewFunctions(ctx, a.host, p, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, functions.Close()) }()
 	pipe, err := newPipeline(pipelineConfig{
-		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: p, Store: a.store, Source: silent{}, Functions: functions,
+		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: p, Store: a.store, Source: silent{}, Functions: functions, Sinks: a.sinkOptions(p),
 		Clock: a.cfg.Clock, CloudTime: a.cloudTime, Log: a.cfg.Log, Commit: a.cfg.CommitInterval,
 	})
 	if err != nil {
 		return err
 	}
-	if err := pipe.edge.AdvanceTo(engine.EndOfTime); err != nil {
-		return err
-	}
-	b, err := pipe.pack(true)
+	pipe.packer.last = true
+	b, err := pipe.pack(everything)
 	if err != nil || len(b.Records) == 0 {
 		return err
 	}
@@ -130,6 +132,9 @@ func (a *Agent) dropLane(name string) error {
 	a.unfeed(name)
 	delete(a.finished, name)
 	if err := a.store.DropStream(name); err != nil {
+		return fmt.Errorf("lane %s: %w", name, err)
+	}
+	if err := dropSteps(a.store, name); err != nil {
 		return fmt.Errorf("lane %s: %w", name, err)
 	}
 	return a.store.Commit(&checkpoint.Batch{Puts: []checkpoint.Entry{{Key: oldPrefix + name}, {Key: statePrefix + name}}})

@@ -55,10 +55,10 @@ func laneAgent(t *testing.T) (*Agent, *plan.Plan) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flush := range []bool{true, false} {
+	for _, due := range []func(uint32) bool{everything, nil} {
 		c := pipe.nextChunk()
 		c.Messages = []source.Message{{Topic: "t", Payload: []byte(`{"device":"d","ts":1700000000000,"temp":1}`)}}
-		if err := errors.Join(pipe.process(c), pipe.commitChunks(t.Context(), flush)); err != nil {
+		if err := errors.Join(pipe.process(c), pipe.commitChunks(t.Context(), due)); err != nil {
 			t.Fatal(err)
 		}
 	}

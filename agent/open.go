@@ -47,22 +47,15 @@ func OpenSource(p *plan.Plan, o SourceOptions) (source.Source, error) {
 }
 
 func openMQTT(m *plan.MqttSource, o SourceOptions) (source.Source, error) {
-	cfg := mqtt.Config{
-		Broker: m.Broker, Topics: m.Topics, QoS: byte(m.Qos), ClientID: m.ClientId, Username: m.Username,
-		CAFile: m.CaFile, CertFile: m.CertFile, KeyFile: m.KeyFile, InsecureSkipVerify: m.InsecureSkipVerify, Log: o.Log,
+	b, err := brokerOf(m, o.SecretsDir)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.ClientID == "" {
-		cfg.ClientID = o.ClientID
+	if b.ClientID == "" {
+		b.ClientID = o.ClientID
 	}
-	for _, s := range []struct {
-		to   *string
-		from string
-	}{{&cfg.Password, m.Password}, {&cfg.Username, m.Username}, {&cfg.Broker, m.Broker}} {
-		v, err := resolveSecrets(s.from, o.SecretsDir)
-		if err != nil {
-			return nil, err
-		}
-		*s.to = v
-	}
-	return mqtt.New(cfg, o.Store)
+	return mqtt.New(mqtt.Config{
+		Broker: b.URL, Topics: m.Topics, QoS: byte(m.Qos), ClientID: b.ClientID, Username: b.Username, Password: b.Password,
+		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile, InsecureSkipVerify: b.InsecureSkipVerify, Log: o.Log,
+	}, o.Store)
 }

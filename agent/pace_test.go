@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -59,13 +60,24 @@ func TestIdleBeforeTheFirstRowHasNoWatermark(t *testing.T) {
 }
 
 func TestFirstRowsAfterAQuietTimeLeaveAtOnce(t *testing.T) {
-	p := pace{freshness: time.Second, lastFlush: at(0)}
-	if !p.flushDue(at(5)) {
-		t.Error("not flushed although the line was quiet for 5 s")
+	p := pace{ports: []portPace{{freshness: time.Second, lastFlush: at(0)}, {freshness: time.Minute, lastFlush: at(0)}}}
+	due := func(now float64) (out []int) {
+		for k := range p.ports {
+			if p.due(k, at(now), 0, false, 0, 0) {
+				out = append(out, k)
+			}
+		}
+		return out
 	}
-	p.lastFlush = at(5)
-	if p.flushDue(at(5.5)) {
-		t.Error("flushed twice within freshness")
+	if got := due(5); !slices.Equal(got, []int{0}) {
+		t.Errorf("after 5 s of quiet ports %v are due, want the first", got)
+	}
+	p.flushed(at(5), func(port uint32) bool { return port == 0 })
+	if got := due(5.5); got != nil {
+		t.Errorf("ports %v flush twice within freshness", got)
+	}
+	if got := due(60); !slices.Equal(got, []int{0, 1}) {
+		t.Errorf("after a minute ports %v are due, want both", got)
 	}
 	if d := p.wake(at(5.5), true); d != 500*time.Millisecond {
 		t.Errorf("sleeps %s, want 500 ms", d)
@@ -85,5 +97,29 @@ func TestIdleAgentSpeaksInANewSession(t *testing.T) {
 	}
 	if _, speak := p.silence(at(501), true, 495e6, engine.NoWatermark); speak {
 		t.Error("speaks twice in one session")
+	}
+}
+
+// With freshness: window a slice leaves once it has ended, and the watermark by
+// itself only when it has passed the end of a slice.
+func TestFreshnessOfAWindow(t *testing.T) {
+	p := pace{ports: []portPace{{freshness: time.Second, slice: 10, lastFlush: at(0)}}}
+	for _, c := range []struct {
+		name            string
+		ends            int64
+		waits           bool
+		watermark, sent int64
+		want            bool
+	}{
+		{"the slice goes on", 20, true, 19, 0, false},
+		{"the slice has ended", 20, true, 20, 0, true},
+		{"nothing waits, same slice", 0, false, 19, 10, false},
+		{"nothing waits, next slice", 0, false, 20, 19, true},
+		{"no row yet", 0, false, engine.NoWatermark, engine.NoWatermark, false},
+		{"first row, filtered out", 0, false, 5, engine.NoWatermark, true},
+	} {
+		if got := p.due(0, at(100), c.ends, c.waits, c.watermark, c.sent); got != c.want {
+			t.Errorf("%s: due is %t", c.name, got)
+		}
 	}
 }

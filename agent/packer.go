@@ -32,6 +32,7 @@ type packer struct {
 
 	sent     int64 // watermark of the last frame
 	sentIdle bool
+	last     bool // nothing comes after the next flush
 	frames   uint64
 	bytes    uint64
 
@@ -53,9 +54,7 @@ func (p *packer) schema(port uint32) batch.Schema { return engine.PortSchema(p.p
 func (p *packer) journal() (*checkpoint.Record, error) {
 	var data []byte
 	emit := func(port uint32, b *batch.Batch) error {
-		section := columnar.AppendPayload(nil, []columnar.Section{{Port: port, Batch: b}}, p.schema)
-		data = binary.AppendUvarint(data, uint64(len(section)))
-		data = append(data, section...)
+		data = p.appendSection(data, port, b)
 		return nil
 	}
 	if err := errors.Join(p.edge.Journal(emit), p.log.Journal(emit)); err != nil {
@@ -97,18 +96,26 @@ func (p *packer) restore(data []byte) error {
 // due tells whether a flush would have anything to say.
 func (p *packer) due(idle bool) bool {
 	rows, _ := p.edge.Pending()
-	return rows > 0 || p.log.Pending() > 0 || p.edge.Watermark() != p.sent || idle != p.sentIdle
+	return rows > 0 || p.log.Pending() > 0 || p.watermark() != p.sent || idle != p.sentIdle
 }
 
-// flush gives the frames of everything pending. The last one bears the
-// watermark; at least one is made.
-func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
+// watermark is what the next frame bears: it passes nothing that stays behind.
+func (p *packer) watermark() int64 {
+	if p.last {
+		return engine.EndOfTime
+	}
+	return max(p.sent, p.edge.FlushWatermark())
+}
+
+// flush gives the frames of everything pending at the ports that are due. The
+// last one bears the watermark; at least one is made.
+func (p *packer) flush(due func(port uint32) bool, idle bool) ([]checkpoint.Record, error) {
 	var sections []columnar.Section
 	collect := func(port uint32, b *batch.Batch) error {
 		sections = append(sections, columnar.Section{Port: port, Batch: b})
 		return nil
 	}
-	if err := p.edge.Flush(nil, collect); err != nil {
+	if err := p.edge.Flush(due, collect); err != nil {
 		return nil, err
 	}
 	var records []checkpoint.Record
@@ -120,7 +127,7 @@ func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
 		for i, part := range parts {
 			watermark, frameIdle := p.sent, false
 			if i == len(parts)-1 {
-				watermark, frameIdle = p.edge.Watermark(), idle
+				watermark, frameIdle = p.watermark(), idle
 			}
 			records = append(records, p.frame(part, watermark, frameIdle))
 		}
@@ -128,14 +135,48 @@ func (p *packer) flush(idle bool) ([]checkpoint.Record, error) {
 	}
 	if p.log.Pending() == 0 {
 		build()
-		return records, nil
+	} else {
+		err := p.log.Drain(func(port uint32, b *batch.Batch) error {
+			sections = append(sections, columnar.Section{Port: port, Batch: b})
+			build()
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	err := p.log.Drain(func(port uint32, b *batch.Batch) error {
-		sections = append(sections, columnar.Section{Port: port, Batch: b})
-		build()
+	rest, err := p.journalAnew(due)
+	if rest != nil {
+		records = append(records, *rest)
+	}
+	return records, err
+}
+
+// journalAnew gives a record of what waits at the ports that are not due: the
+// frames before it in the commit end the journal.
+func (p *packer) journalAnew(due func(port uint32) bool) (*checkpoint.Record, error) {
+	var data []byte
+	var held []columnar.Section
+	err := p.edge.Flush(func(port uint32) bool { return !due(port) }, func(port uint32, b *batch.Batch) error {
+		data = p.appendSection(data, port, b)
+		held = append(held, columnar.Section{Port: port, Batch: b})
 		return nil
 	})
-	return records, err
+	for _, s := range held {
+		err = errors.Join(err, p.edge.Restore(s.Port, s.Batch))
+	}
+	if err != nil || data == nil {
+		return nil, err
+	}
+	p.journaled = len(data)
+	return &checkpoint.Record{Stream: p.stream, Kind: checkpoint.State, Data: data}, nil
+}
+
+// appendSection appends a part of a journal record.
+func (p *packer) appendSection(dst []byte, port uint32, b *batch.Batch) []byte {
+	section := columnar.AppendPayload(nil, []columnar.Section{{Port: port, Batch: b}}, p.schema)
+	dst = binary.AppendUvarint(dst, uint64(len(section)))
+	return append(dst, section...)
 }
 
 // content is what a frame holds.

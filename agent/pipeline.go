@@ -44,6 +44,8 @@ type pipeline struct {
 	decoder *decode.Decoder
 	edge    *engine.Edge
 	rejects *engine.RejectLog
+	sinks   *edgeSinks
+	steps   steps
 	packer  packer
 	pace    pace
 	rows    *batch.Batch
@@ -83,6 +85,7 @@ type pipelineConfig struct {
 	Store     *checkpoint.Store
 	Source    source.Source
 	Functions expr.Functions
+	Sinks     SinkOptions
 	Clock     func() time.Time
 	CloudTime func() int64
 	Log       *slog.Logger
@@ -102,24 +105,16 @@ func newPipeline(c pipelineConfig) (*pipeline, error) {
 	for _, port := range c.Plan.Ports {
 		p.passes = p.passes || port.Kind != plan.Port_PARTIALS
 	}
-	p.edge, err = engine.NewEdge(c.Plan, engine.EdgeConfig{Functions: c.Functions, Reject: p.reject})
+	if p.sinks, err = openSinks(c.Plan, c.Store, c.Agent, c.Sinks, c.Log); err != nil {
+		return nil, err
+	}
+	p.edge, err = engine.NewEdge(c.Plan, engine.EdgeConfig{Functions: c.Functions, Reject: p.reject, Sink: p.sinks.take})
 	if err != nil {
 		return nil, err
 	}
-	p.pace = pace{
-		freshness: time.Duration(c.Plan.FreshnessMicros) * time.Microsecond,
-		idleAfter: time.Duration(c.Plan.Source.IdleAfterMicros) * time.Microsecond,
-		lateness:  lateness(c.Plan), heard: c.Clock(),
-	}
+	p.steps = steps{store: c.Store, edge: p.edge, lane: laneOf(c.Plan)}
+	p.pace = paceOf(c.Plan, c.Clock())
 	return p, p.recover(c.Epoch)
-}
-
-func lateness(p *plan.Plan) int64 {
-	var most int64
-	for _, n := range p.Edge.Nodes {
-		most = max(most, n.GetPartialWindow().GetAllowedLatenessMicros())
-	}
-	return most
 }
 
 // recover sets the packer behind the last committed frame and takes the
@@ -140,7 +135,13 @@ func (p *pipeline) recover(epoch uint64) error {
 			return err
 		}
 	}
-	return p.store.Stream(name).State(p.packer.restore)
+	if err := errors.Join(p.store.Stream(name).State(p.packer.restore), p.steps.restore()); err != nil {
+		return err
+	}
+	if value != nil {
+		p.edge.Resume(p.totals.Watermark)
+	}
+	return nil
 }
 
 // statePrefix goes before the name of a stream; the key holds its pipeline's state.
@@ -192,7 +193,6 @@ func (p *pipeline) loadState(b []byte) error {
 		}
 		*to, b = v, b[n:]
 	}
-	p.edge.Resume(t.Watermark)
 	p.view = *t
 	return nil
 }
@@ -209,6 +209,7 @@ func (p *pipeline) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.source.Run(ctx) })
 	g.Go(func() error { return p.loop(ctx) })
+	p.sinks.run(ctx, g.Go)
 	if err := g.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -263,11 +264,33 @@ func (p *pipeline) takeAndCommit(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := p.commitChunks(ctx, full || p.ended || p.pace.flushDue(p.clock())); err != nil {
+		due := p.due()
+		if full || p.ended {
+			due = everything
+		}
+		if err := p.commitChunks(ctx, due); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// everything is due.
+func everything(uint32) bool { return true }
+
+// due gives the ports that are due; nil = none, and nothing else to say by a frame.
+func (p *pipeline) due() func(port uint32) bool {
+	now, watermark := p.clock(), p.edge.Watermark()
+	ports, some := make([]bool, len(p.plan.Ports)), false
+	for k := range ports {
+		ends, waits := p.edge.SliceEndAt(uint32(k))
+		ports[k] = p.pace.due(k, now, ends, waits, watermark, p.packer.sent)
+		some = some || ports[k]
+	}
+	if !some && (p.rejects.Pending() == 0 || !p.pace.speakDue(now)) {
+		return nil
+	}
+	return func(port uint32) bool { return ports[port] }
 }
 
 // full tells that what waits for a flush has reached a bound.
@@ -315,20 +338,27 @@ func (p *pipeline) quiet(ctx context.Context) error {
 			return err
 		}
 	}
-	if speak || p.pace.flushDue(now) && p.packer.due(p.packer.sentIdle) {
-		return p.commitChunks(ctx, true)
+	if speak {
+		return p.commitChunks(ctx, everything)
+	}
+	if due := p.due(); due != nil && p.packer.due(p.packer.sentIdle) {
+		return p.commitChunks(ctx, due)
+	}
+	if p.sinks.pending() { // a step has acted as time went by
+		return p.commitChunks(ctx, nil)
 	}
 	return nil
 }
 
-// commitChunks makes what was taken durable and acknowledges it.
-func (p *pipeline) commitChunks(ctx context.Context, flush bool) error {
-	b, err := p.pack(flush)
+// commitChunks makes what was taken durable and acknowledges it. What waits at
+// the ports that are due leaves; due is nil where none is.
+func (p *pipeline) commitChunks(ctx context.Context, due func(port uint32) bool) error {
+	b, err := p.pack(due)
 	if err != nil {
 		return err
 	}
 	if len(b.Records) > 0 || len(b.Puts) > 0 {
-		if err := p.commitBatch(ctx, b); err != nil {
+		if err := errors.Join(p.commitBatch(ctx, b), p.sinks.committed()); err != nil {
 			return err
 		}
 	}
@@ -343,17 +373,18 @@ func (p *pipeline) commitChunks(ctx context.Context, flush bool) error {
 }
 
 // pack gathers the batch of a commit.
-func (p *pipeline) pack(flush bool) (*checkpoint.Batch, error) {
+func (p *pipeline) pack(due func(port uint32) bool) (_ *checkpoint.Batch, err error) {
 	b := &checkpoint.Batch{}
-	if flush {
+	if due != nil {
 		if p.packer.due(p.pace.idle) {
-			records, err := p.packer.flush(p.pace.idle)
+			records, err := p.packer.flush(due, p.pace.idle)
 			if err != nil {
 				return nil, err
 			}
 			b.Records = records
 		}
-		p.pace.lastFlush, p.taken = p.clock(), 0
+		p.pace.flushed(p.clock(), due)
+		p.taken = 0
 	} else {
 		r, err := p.packer.journal()
 		if err != nil {
@@ -362,6 +393,10 @@ func (p *pipeline) pack(flush bool) (*checkpoint.Batch, error) {
 		if r != nil {
 			b.Records = []checkpoint.Record{*r}
 		}
+	}
+	b.Records = p.sinks.records(b.Records)
+	if b.Puts, err = p.steps.changes(b.Puts); err != nil {
+		return nil, err
 	}
 	for _, c := range p.chunks[:p.used] {
 		for _, e := range c.Puts {

@@ -56,7 +56,7 @@ func (a *Agent) supervise(ctx context.Context) error {
 			return err
 		}
 		a.stop(next, relabelled)
-		if err := a.keepPlans(plans, next); err != nil {
+		if err := errors.Join(a.keepPlans(plans, next), a.dropOrphanSinks(next)); err != nil {
 			return err
 		}
 		plans = next
@@ -233,20 +233,24 @@ func (r *running) set(state, why string) {
 
 // runOnce starts a pipeline and runs it until it ends.
 func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
-	functions, err := engine.NewFunctions(ctx, a.host, r.plan, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
+	resolved, err := a.resolve(r.plan)
+	if err != nil {
+		return err
+	}
+	functions, err := engine.NewFunctions(ctx, a.host, resolved, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, functions.Close()) }()
-	src, err := OpenSource(r.plan, SourceOptions{
-		ClientID: "leat-" + a.id.ID + "-" + r.plan.PipelineId, SecretsDir: a.cfg.SecretsDir,
+	src, err := OpenSource(resolved, SourceOptions{
+		ClientID: a.clientID(r.plan), SecretsDir: a.cfg.SecretsDir,
 		Store: sourceStore{a.store, r.plan}, Log: a.cfg.Log,
 	})
 	if err != nil {
 		return err
 	}
 	p, err := newPipeline(pipelineConfig{
-		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: r.plan, Store: a.store, Source: src, Functions: functions,
+		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: resolved, Store: a.store, Source: src, Functions: functions, Sinks: a.sinkOptions(r.plan),
 		Clock: a.cfg.Clock, CloudTime: a.cloudTime, Log: a.cfg.Log, Commit: a.cfg.CommitInterval,
 	})
 	if err != nil {
@@ -258,6 +262,13 @@ func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
 	a.feed(laneOf(r.plan), r.plan.PipelineId, r.plan.LaneVersion(), func(w int64) { p.cloudWatermark.Store(w) })
 	a.cfg.Log.Info("pipeline running", "pipeline", r.plan.Pipeline, "version", r.plan.Version)
 	return p.run(ctx)
+}
+
+// clientID is how a pipeline's MQTT clients are known to a broker.
+func (a *Agent) clientID(p *plan.Plan) string { return "leat-" + a.id.ID + "-" + p.PipelineId }
+
+func (a *Agent) sinkOptions(p *plan.Plan) SinkOptions {
+	return SinkOptions{Dir: a.cfg.DataDir, ClientID: a.clientID(p), SecretsDir: a.cfg.SecretsDir}
 }
 
 // feed gives a stream of the store to the session.

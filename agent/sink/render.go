@@ -87,40 +87,43 @@ func levelOf(c *batch.Column, row int) string {
 type Renderer struct {
 	schema batch.Schema
 	topic  Template
-	name   string // goes before the numbers in _id
-	next   uint64
+	name   string
+	prefix string // of the ids: name/record/
+	next   int
 	one    [1]uint32
 }
 
-// NewRenderer makes messages with ids name/number, counted from next.
-func NewRenderer(name string, next uint64, topic string, s batch.Schema) (*Renderer, error) {
+// NewRenderer makes messages with the ids name/record/position.
+func NewRenderer(name, topic string, s batch.Schema) (*Renderer, error) {
 	t, err := ParseTemplate(topic, s)
 	if err != nil {
 		return nil, err
 	}
-	return &Renderer{schema: s, topic: t, name: name, next: next}, nil
+	return &Renderer{schema: s, topic: t, name: name}, nil
 }
 
-// Next is the number of the next message.
-func (r *Renderer) Next() uint64 { return r.next }
+// Begin says which record of the queue the messages that follow go to.
+func (r *Renderer) Begin(record uint64) {
+	r.prefix, r.next = r.name+"/"+strconv.FormatUint(record, 10)+"/", 0
+}
 
 // Append appends a message for each counting row of b.
 func (r *Renderer) Append(dst []Message, b *batch.Batch) []Message {
 	row := *b
+	row.Sel = r.one[:]
 	for k := range b.Len() {
 		r.one[0] = uint32(k)
 		if b.Sel != nil {
 			r.one[0] = b.Sel[k]
 		}
-		row.Sel = r.one[:]
-		payload := append(jsonl.AppendString([]byte(`{"_id":`), r.name+"/"+strconv.FormatUint(r.next, 10)), ',')
-		at := len(payload) - 1
+		payload := jsonl.AppendString([]byte(`{"_id":`), r.prefix+strconv.Itoa(r.next))
+		end := len(payload)
 		payload = jsonl.Append(payload, r.schema, &row)
 		payload = payload[:len(payload)-1] // the line's end
-		// The object's brace gives way to the comma before it.
-		payload = append(payload[:at+1], payload[at+2:]...)
-		if payload[at+1] == '}' {
-			payload = append(payload[:at], '}')
+		if payload[end+1] == '}' {
+			payload = append(payload[:end], '}')
+		} else {
+			payload[end] = ',' // instead of the object's brace
 		}
 		dst = append(dst, Message{Topic: r.topic.Expand(b, int(r.one[0])), Payload: payload})
 		r.next++

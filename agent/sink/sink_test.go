@@ -31,23 +31,30 @@ func rows(devices ...string) *batch.Batch {
 }
 
 func TestRender(t *testing.T) {
-	r, err := NewRenderer("edge-1/alarms", 7, "alarms/{device}/{n}", schema())
+	r, err := NewRenderer("edge-1/alarms", "alarms/{device}/{n}", schema())
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Begin(7)
 	b := rows("a", "no/such+level#", "c", "")
 	b.Sel = []uint32{0, 1, 3}
 	want := []Message{
-		{"alarms/a/0", []byte(`{"_id":"edge-1/alarms/7","device":"a","temp":20.5,"n":0}`)},
-		{"alarms/no_such_level_/1", []byte(`{"_id":"edge-1/alarms/8","device":"no/such+level#","temp":21.5,"n":1}`)},
-		{"alarms/_/3", []byte(`{"_id":"edge-1/alarms/9","device":"","temp":23.5,"n":3}`)},
+		{"alarms/a/0", []byte(`{"_id":"edge-1/alarms/7/0","device":"a","temp":20.5,"n":0}`)},
+		{"alarms/no_such_level_/1", []byte(`{"_id":"edge-1/alarms/7/1","device":"no/such+level#","temp":21.5,"n":1}`)},
+		{"alarms/_/3", []byte(`{"_id":"edge-1/alarms/7/2","device":"","temp":23.5,"n":3}`)},
 	}
 	got := r.Append(nil, b)
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if r.Next() != 10 {
-		t.Errorf("next number is %d, want 10", r.Next())
+	r.Begin(8)
+	none, err := NewRenderer("x", "t", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none.Begin(1)
+	if m := none.Append(nil, &batch.Batch{N: 1}); string(m[0].Payload) != `{"_id":"x/1/0"}` || m[0].Topic != "t" {
+		t.Errorf("without columns: %q", m)
 	}
 	back, err := ParseMessages(AppendMessages(nil, got))
 	if err != nil || !reflect.DeepEqual(back, got) {
