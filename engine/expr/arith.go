@@ -29,18 +29,42 @@ func (x *arith) eval(r *run, rows []uint32) *batch.Column {
 }
 
 func (x *arith) doubles(r *run, rows []uint32, dst, a, b []float64) {
+	var odd bool
 	switch x.op {
 	case '+':
-		addDoubles(dst, a, b, rows)
+		odd = addDoubles(dst, a, b, rows)
 	case '-':
-		subDoubles(dst, a, b, rows)
+		odd = subDoubles(dst, a, b, rows)
 	case '*':
-		mulDoubles(dst, a, b, rows)
+		odd = mulDoubles(dst, a, b, rows)
 	case '/':
-		if divDoubles(dst, a, b, rows) {
-			r.failWhere(&x.out, rows, reasonDivision, func(i int) bool { return b[i] == 0 && a[i] == a[i] })
-		}
+		odd = divDoubles(dst, a, b, rows)
 	}
+	if !odd {
+		return
+	}
+	for _, i := range r.all(rows) {
+		if reason := trouble(x.op, dst[i], a[i], b[i]); reason != "" && !x.out.col.Null(int(i)) {
+			r.failRow(&x.out, int(i), reason)
+		}
+		dst[i] = canon(dst[i])
+	}
+}
+
+// trouble says why the result v of an operation cannot stand: infinities come
+// from infinities only, and zeros not from a result too small, as in PostgreSQL.
+func trouble(op byte, v, a, b float64) string {
+	switch {
+	case op == '/' && b == 0 && a == a:
+		return reasonDivision
+	case math.IsInf(v, 0) && !math.IsInf(a, 0) && (op == '/' || !math.IsInf(b, 0)):
+		return reasonOverflow
+	case v != 0:
+		return ""
+	case op == '*' && a != 0 && b != 0, op == '/' && a != 0 && !math.IsInf(b, 0):
+		return reasonUnderflow
+	}
+	return ""
 }
 
 func (x *arith) ints(r *run, rows []uint32, dst, a, b []int64) {
@@ -78,63 +102,88 @@ func canon(v float64) float64 {
 }
 
 // The kernels below come with a dense loop (rows nil) and an indexed one. Each
-// rounds one operation and stores it, so that nothing can be fused.
+// rounds one operation and stores it, so that nothing can be fused. They tell whether
+// a result is infinite or NaN, or zero where that could be an underflow: a second
+// pass then looks at each row.
 
-func addDoubles(dst, a, b []float64, rows []uint32) {
+// infinite is negative for infinities and NaNs: one more in the exponent then
+// carries into the sign.
+func infinite(v float64) int64 { return int64(math.Float64bits(v)&^(1<<63) + 1<<52) }
+
+func addDoubles(dst, a, b []float64, rows []uint32) bool {
+	var odd int64
 	if rows == nil {
 		a, b = a[:len(dst)], b[:len(dst)]
 		for i := range dst {
-			dst[i] = canon(a[i] + b[i])
+			v := a[i] + b[i]
+			dst[i] = v
+			odd |= infinite(v)
 		}
-		return
+		return odd < 0
 	}
 	for _, i := range rows {
-		dst[i] = canon(a[i] + b[i])
+		v := a[i] + b[i]
+		dst[i] = v
+		odd |= infinite(v)
 	}
+	return odd < 0
 }
 
-func subDoubles(dst, a, b []float64, rows []uint32) {
+func subDoubles(dst, a, b []float64, rows []uint32) bool {
+	var odd int64
 	if rows == nil {
 		a, b = a[:len(dst)], b[:len(dst)]
 		for i := range dst {
-			dst[i] = canon(a[i] - b[i])
+			v := a[i] - b[i]
+			dst[i] = v
+			odd |= infinite(v)
 		}
-		return
+		return odd < 0
 	}
 	for _, i := range rows {
-		dst[i] = canon(a[i] - b[i])
+		v := a[i] - b[i]
+		dst[i] = v
+		odd |= infinite(v)
 	}
+	return odd < 0
 }
 
-func mulDoubles(dst, a, b []float64, rows []uint32) {
+func mulDoubles(dst, a, b []float64, rows []uint32) bool {
+	var odd int64
 	if rows == nil {
 		a, b = a[:len(dst)], b[:len(dst)]
 		for i := range dst {
-			dst[i] = canon(float64(a[i] * b[i]))
+			v := float64(a[i] * b[i])
+			dst[i] = v
+			odd |= infinite(v) | -int64(b2i(v == 0))
 		}
-		return
+		return odd < 0
 	}
 	for _, i := range rows {
-		dst[i] = canon(float64(a[i] * b[i]))
+		v := float64(a[i] * b[i])
+		dst[i] = v
+		odd |= infinite(v) | -int64(b2i(v == 0))
 	}
+	return odd < 0
 }
 
-// divDoubles tells whether a divisor was zero.
 func divDoubles(dst, a, b []float64, rows []uint32) bool {
-	zeros := 0
+	var odd int64
 	if rows == nil {
 		a, b = a[:len(dst)], b[:len(dst)]
 		for i := range dst {
-			dst[i] = canon(a[i] / b[i])
-			zeros |= b2i(b[i] == 0)
+			v := float64(a[i] / b[i])
+			dst[i] = v
+			odd |= infinite(v) | -int64(b2i(v == 0))
 		}
-		return zeros != 0
+		return odd < 0
 	}
 	for _, i := range rows {
-		dst[i] = canon(a[i] / b[i])
-		zeros |= b2i(b[i] == 0)
+		v := float64(a[i] / b[i])
+		dst[i] = v
+		odd |= infinite(v) | -int64(b2i(v == 0))
 	}
-	return zeros != 0
+	return odd < 0
 }
 
 // addOverflow is negative when a+b does not fit.

@@ -1,25 +1,25 @@
 package expr
 
 import (
+	"encoding/hex"
 	"math"
 	"strconv"
 
 	"github.com/leatio/leat/engine/batch"
 )
 
-// castable tells whether CAST can turn a value of one type into another. From
-// string, everything but bytes is read; to string, everything but bytes is
-// written.
+// castable tells whether CAST can turn a value of one type into another.
+// Everything is read from string and written to it.
 func castable(from, to batch.Type) bool {
 	switch {
 	case !from.Valid() || !to.Valid():
 		return false
 	case from == to:
 		return true
-	case from == batch.Bytes || to == batch.Bytes:
-		return false
 	case from == batch.String || to == batch.String:
 		return true
+	case from == batch.Bytes || to == batch.Bytes:
+		return false
 	case from == batch.Int:
 		return to == batch.Double || to == batch.Bool
 	case to == batch.Int:
@@ -91,9 +91,10 @@ func doublesToInts(dst []int64, src []float64, rows []uint32) (bad bool) {
 
 // toText is a cast to string.
 type toText struct {
-	a   node
-	out result
-	buf []byte
+	a     node
+	local bool // a timestamp is a zone's clock
+	out   result
+	buf   []byte
 }
 
 func (x *toText) eval(r *run, rows []uint32) *batch.Column {
@@ -113,7 +114,13 @@ func (x *toText) eval(r *run, rows []uint32) *batch.Column {
 		case batch.Double:
 			buf = appendDouble(buf, a.Doubles[i])
 		case batch.Timestamp:
-			buf = appendTimestamp(buf, a.Ints[i])
+			buf = appendTimestamp(buf, a.Ints[i], x.local)
+		case batch.Bytes:
+			if len(a.Blob(int(i))) > (MaxString-2)/2 {
+				r.failRow(o, int(i), reasonStringTooLong)
+				continue
+			}
+			buf = hex.AppendEncode(append(buf, `\x`...), a.Blob(int(i)))
 		default:
 			buf = strconv.AppendInt(buf, a.Ints[i], 10)
 		}
@@ -123,6 +130,34 @@ func (x *toText) eval(r *run, rows []uint32) *batch.Column {
 			continue
 		}
 		o.col.Codes[i] = r.dict.Code(buf)
+	}
+	return &o.col
+}
+
+// toBytes is a cast from string to bytes.
+type toBytes struct {
+	a   node
+	out result
+}
+
+func (x *toBytes) eval(r *run, rows []uint32) *batch.Column {
+	a := x.a.eval(r, rows)
+	o := &x.out
+	o.reset(batch.Bytes, r.n)
+	o.validFrom(r.n, a)
+	rows = r.all(rows)
+	for i := range r.n {
+		if len(rows) == 0 || int(rows[0]) != i || o.col.Null(i) {
+			o.col.AppendBlob(nil)
+		} else if p, err := ParseBytes(a.Str(i)); err != nil {
+			o.col.AppendBlob(nil)
+			r.failRow(o, i, err.Error())
+		} else {
+			r.appendBlob(o, i, p)
+		}
+		if len(rows) > 0 && int(rows[0]) == i {
+			rows = rows[1:]
+		}
 	}
 	return &o.col
 }

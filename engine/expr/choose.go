@@ -1,10 +1,6 @@
 package expr
 
-import (
-	"math"
-
-	"github.com/leatio/leat/engine/batch"
-)
+import "github.com/leatio/leat/engine/batch"
 
 // chooser gathers a column from several: pick names, per row, the source that
 // gives the value, plus one; 0 means null.
@@ -108,17 +104,12 @@ func (h *chooser) gatherStrings(r *run) {
 }
 
 func (h *chooser) gatherBytes(r *run) {
-	c := &h.out.col
 	for i, p := range h.pick {
 		var v []byte
 		if p != 0 {
 			v = h.from[p-1].Blob(i)
 		}
-		if len(c.Data)+len(v) > math.MaxUint32 {
-			v = nil
-			r.failRow(&h.out, i, reasonStringsFull)
-		}
-		c.AppendBlob(v)
+		r.appendBlob(&h.out, i, v)
 	}
 }
 

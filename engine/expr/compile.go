@@ -123,7 +123,31 @@ func (c *compiler) call(k *plan.Call, t batch.Type, depth int) (node, error) {
 	if have != t {
 		return nil, invalid("%s gives %s, not %s", k.Op, have, t)
 	}
+	if z := plan.ZoneOf(k); z != nil {
+		return c.zoned(k.Op, z, args)
+	}
 	return build(k.Op, t, types, args)
+}
+
+// zoned makes the node of an operation in a time zone.
+func (c *compiler) zoned(op string, name *plan.Expr, args []node) (node, error) {
+	s, ok := name.GetLiteral().GetKind().(*plan.Value_String_)
+	if !ok {
+		return nil, invalid("%s needs a literal time zone", op)
+	}
+	z, ok := c.env.Zones[s.String_]
+	if !ok {
+		return nil, invalid("the rules of the time zone %s are not here", clip(s.String_))
+	}
+	if op != plan.TruncOp {
+		return &zoneShift{zone: z, back: op == plan.FromZoneOp, a: args[1]}, nil
+	}
+	x, err := newDateTrunc(args)
+	if err != nil {
+		return nil, err
+	}
+	x.zoned, x.zone = true, z
+	return x, nil
 }
 
 func (c *compiler) udf(name string, t batch.Type, types []batch.Type, args []node) (node, error) {
@@ -190,8 +214,12 @@ func build(op string, t batch.Type, types []batch.Type, args []node) (node, erro
 		return &extreme{typ: t, sign: -1, args: args}, nil
 	case "cast":
 		return newCast(types[0], t, args[0]), nil
-	case "date_trunc", "extract":
-		return newTimeFunction(op, args)
+	case "date_trunc":
+		return newDateTrunc(args)
+	case "extract":
+		return newExtract(args)
+	case "local_text":
+		return &toText{a: args[0], local: true}, nil
 	default:
 		return newText(op, t, args)
 	}
@@ -276,6 +304,8 @@ func newCast(from, to batch.Type, a node) node {
 	switch {
 	case from == to:
 		return a
+	case from == batch.String && to == batch.Bytes:
+		return &toBytes{a: a}
 	case from == batch.String:
 		return newTextNode(to, readText(to), a)
 	case to == batch.String:
@@ -285,20 +315,25 @@ func newCast(from, to batch.Type, a node) node {
 	}
 }
 
-func newTimeFunction(op string, args []node) (node, error) {
+func newDateTrunc(args []node) (*dateTrunc, error) {
 	unit, ok := constant(args[0])
 	if !ok {
-		return nil, invalid("%s needs a literal as its first argument", op)
+		return nil, invalid("date_trunc needs a literal as its first argument")
 	}
-	if op == "date_trunc" {
-		if !slices.Contains(truncUnits[:], unit.s) {
-			return nil, invalid("date_trunc to %s, expected one of %s", clip(unit.s), strings.Join(truncUnits[:], ", "))
-		}
-		return &dateTrunc{unit: unit.s, a: args[1]}, nil
+	if !slices.Contains(truncUnits[:], unit.s) {
+		return nil, invalid("date_trunc to %s, expected one of %s", clip(unit.s), strings.Join(truncUnits[:], ", "))
 	}
-	f, ok := extractors[unit.s]
+	return &dateTrunc{unit: unit.s, fixed: fixedUnits[unit.s], a: args[1]}, nil
+}
+
+func newExtract(args []node) (node, error) {
+	field, ok := constant(args[0])
 	if !ok {
-		return nil, invalid("extract of %s, expected one of %s", clip(unit.s), strings.Join(extractFields[:], ", "))
+		return nil, invalid("extract needs a literal as its first argument")
+	}
+	f := extractor(field.s)
+	if f == nil {
+		return nil, invalid("extract of %s, expected one of %s", clip(field.s), strings.Join(extractFields[:], ", "))
 	}
 	return &extract{f: f, a: args[1]}, nil
 }

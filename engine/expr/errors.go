@@ -27,6 +27,7 @@ const (
 	reasonSubstr        = "negative substring length not allowed"
 	reasonSplitPart     = "field position must not be zero"
 	reasonLikeEscape    = "LIKE pattern must not end with escape character"
+	reasonEscape        = "invalid escape string"
 	reasonTimestamp     = "timestamp out of range"
 	reasonStringTooLong = "string longer than 1048576 bytes"
 	reasonStringsFull   = "new strings of one batch take too much memory"

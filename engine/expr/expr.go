@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/zone"
 )
 
 // RowError says that one row could not be worked on, and why.
@@ -34,7 +35,8 @@ type Functions interface {
 // Env is what the expressions of a plan refer to besides the columns. The
 // zero value has nothing.
 type Env struct {
-	Functions Functions // nil where no user-defined functions are called
+	Functions Functions             // nil where no user-defined functions are called
+	Zones     map[string]*zone.Zone // rules of the time zones, by their names in the plan
 }
 
 // Program is a compiled expression. It owns the memory of its results, so one

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"math"
+
 	"github.com/leatio/leat/engine/batch"
 )
 
@@ -60,6 +62,16 @@ func (r *run) failRow(out *result, i int, reason string) {
 	if r.fail != nil {
 		r.fail(i, reason)
 	}
+}
+
+// appendBlob adds row i to a column of bytes whose rows before it are there. A
+// column holds less than 4 GiB; the row fails where it would hold more.
+func (r *run) appendBlob(out *result, i int, v []byte) {
+	if uint64(len(out.col.Data))+uint64(len(v)) > math.MaxUint32 {
+		v = nil
+		r.failRow(out, i, reasonStringsFull)
+	}
+	out.col.AppendBlob(v)
 }
 
 // failWhere fails the rows that are not null and for which bad is true. It is

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"math/big"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/zone"
 )
 
 // cell is one value of the naive evaluator.
@@ -159,7 +161,7 @@ func (o *oracle) eval(e *plan.Expr) cell {
 		v.d = canon(v.d)
 		return v
 	case batch.Timestamp:
-		return cell{i: naiveTrunc(vs[0].s, vs[1].i)}
+		return o.timestamps(call.Op, vs)
 	}
 	return o.strings(call.Op, vs)
 }
@@ -263,15 +265,19 @@ func (o *oracle) doubles(op string, vs []cell) cell {
 	switch op {
 	case "+":
 		r = x + y
+		reason = outOfRange(r, false, x, y)
 	case "-":
 		r = x - y
+		reason = outOfRange(r, false, x, y)
 	case "*":
 		r = x * y
+		reason = outOfRange(r, x != 0 && y != 0, x, y)
 	case "/":
 		if y == 0 && !math.IsNaN(x) {
 			return o.fail(reasonDivision)
 		}
 		r = x / y
+		reason = outOfRange(r, x != 0 && !math.IsInf(y, 0), x)
 	case "neg":
 		r = -x
 	case "abs":
@@ -308,6 +314,22 @@ func (o *oracle) doubles(op string, vs []cell) cell {
 		return o.fail(reason)
 	}
 	return cell{d: r}
+}
+
+// outOfRange tells why a result is an infinity or zero by mistake.
+func outOfRange(r float64, underflow bool, args ...float64) string {
+	for _, x := range args {
+		if math.IsInf(r, 0) && math.IsInf(x, 0) {
+			return ""
+		}
+	}
+	if math.IsInf(r, 0) {
+		return reasonOverflow
+	}
+	if r == 0 && underflow {
+		return reasonUnderflow
+	}
+	return ""
 }
 
 // naiveRound rounds the shortest decimal of x as an exact fraction.
@@ -393,20 +415,31 @@ func (o *oracle) strings(op string, vs []cell) cell {
 			return cell{}
 		}
 		return o.text(parts[n-1])
+	case "local_text":
+		return o.text(naiveTime(vs[0].i))
 	case "like":
+		escape := '\\'
+		if len(vs) == 3 {
+			if escape = -1; vs[2].s != "" {
+				escape = []rune(vs[2].s)[0]
+			}
+			if len([]rune(vs[2].s)) > 1 {
+				return o.fail(reasonEscape)
+			}
+		}
 		var re strings.Builder
 		p := []rune(vs[1].s)
 		for k := 0; k < len(p); k++ {
-			switch p[k] {
-			case '%':
-				re.WriteString(".*")
-			case '_':
-				re.WriteString(".")
-			case '\\':
+			switch {
+			case p[k] == escape:
 				if k++; k == len(p) {
 					return o.fail(reasonLikeEscape)
 				}
-				fallthrough
+				re.WriteString(regexp.QuoteMeta(string(p[k])))
+			case p[k] == '%':
+				re.WriteString(".*")
+			case p[k] == '_':
+				re.WriteString(".")
 			default:
 				re.WriteString(regexp.QuoteMeta(string(p[k])))
 			}
@@ -431,6 +464,8 @@ func (o *oracle) cast(v cell, from, to batch.Type) cell {
 			v.i, err = ParseInt(v.s)
 		case batch.Double:
 			v.d, err = ParseDouble(v.s)
+		case batch.Bytes:
+			v.p, err = ParseBytes(v.s)
 		default:
 			v.i, err = ParseTimestamp(v.s)
 		}
@@ -444,7 +479,12 @@ func (o *oracle) cast(v cell, from, to batch.Type) cell {
 		case batch.Double:
 			v.s = string(appendDouble(nil, v.d))
 		case batch.Timestamp:
-			v.s = string(appendTimestamp(nil, v.i))
+			v.s = naiveTime(v.i) + "+00"
+			if year := time.UnixMicro(v.i).UTC().Year(); year <= 0 {
+				v.s = strings.TrimSuffix(naiveTime(v.i), " BC") + "+00 BC"
+			}
+		case batch.Bytes:
+			v.s = fmt.Sprintf("\\x%x", v.p)
 		default:
 			v.s = strconv.FormatInt(v.i, 10)
 		}
@@ -464,10 +504,63 @@ func (o *oracle) cast(v cell, from, to batch.Type) cell {
 	return v
 }
 
+// zones are those of the tests, by rules that stand in the code.
+var zones = func() map[string]*zone.Zone {
+	// An hour is left out at 1 h of 2024-03-31 UTC and comes twice at 1 h of 2024-10-27.
+	z, err := zone.New(3600, []zone.Change{{At: 1711846800, Offset: 7200}, {At: 1729990800, Offset: 3600}})
+	if err != nil {
+		panic(err)
+	}
+	return map[string]*zone.Zone{"UTC": nil, "Test/Zone": z}
+}()
+
+func (o *oracle) timestamps(op string, vs []cell) cell {
+	last := vs[len(vs)-1]
+	switch op {
+	case "to_zone":
+		return cell{i: zones[vs[0].s].Local(vs[1].i)}
+	case "from_zone":
+		return cell{i: zones[vs[0].s].UTC(vs[1].i)}
+	}
+	if len(vs) == 2 {
+		return cell{i: naiveTrunc(vs[0].s, last.i)}
+	}
+	z := zones[vs[2].s]
+	local := z.Local(vs[1].i)
+	cut := naiveTrunc(vs[0].s, local)
+	switch vs[0].s {
+	case "microseconds", "milliseconds", "second", "minute", "hour":
+		return cell{i: vs[1].i - (local - cut)}
+	}
+	return cell{i: z.UTC(cut)}
+}
+
+// naiveTime is the text of a timestamp without an offset.
+func naiveTime(v int64) string {
+	t := time.UnixMicro(v).UTC()
+	s, year := t.Format("01-02 15:04:05.999999"), t.Year()
+	if year <= 0 {
+		return fmt.Sprintf("%04d-%s BC", 1-year, s)
+	}
+	return fmt.Sprintf("%04d-%s", year, s)
+}
+
 func naiveTrunc(unit string, v int64) int64 {
 	t := time.UnixMicro(v).UTC()
 	y, m, d := t.Date()
+	down := func(years int) int { return y - (y%years+years)%years }
 	switch unit {
+	case "microseconds":
+	case "milliseconds":
+		t = t.Truncate(time.Millisecond)
+	case "decade":
+		t = time.Date(down(10), 1, 1, 0, 0, 0, 0, time.UTC)
+	case "century":
+		y--
+		t = time.Date(down(100)+1, 1, 1, 0, 0, 0, 0, time.UTC)
+	case "millennium":
+		y--
+		t = time.Date(down(1000)+1, 1, 1, 0, 0, 0, 0, time.UTC)
 	case "second":
 		t = t.Truncate(time.Second)
 	case "minute":
@@ -490,10 +583,31 @@ func naiveTrunc(unit string, v int64) int64 {
 
 func naiveExtract(field string, v int64) float64 {
 	t := time.UnixMicro(v).UTC()
-	_, week := t.ISOWeek()
+	isoYear, week := t.ISOWeek()
+	count := func(year, size int) float64 { // of years from 1 on, and of years before them
+		n := 0
+		for y := 1; y <= year; y += size {
+			n++
+		}
+		for y := 0; y >= year; y -= size {
+			n--
+		}
+		return float64(n)
+	}
+	decade := 0
+	for 10*(decade+1) <= t.Year() {
+		decade++
+	}
+	for 10*decade > t.Year() {
+		decade--
+	}
+	exact, _ := big.NewRat(v, 1_000_000).Float64()
 	return map[string]float64{
-		"year": float64(t.Year()), "month": float64(t.Month()), "day": float64(t.Day()), "hour": float64(t.Hour()), "minute": float64(t.Minute()),
+		"year": count(t.Year(), 1), "isoyear": count(isoYear, 1), "decade": float64(decade), "century": count(t.Year(), 100), "millennium": count(t.Year(), 1000),
+		"isodow": float64((t.Weekday()+6)%7 + 1), "microseconds": float64(t.Second()*1_000_000 + t.Nanosecond()/1000),
+		"milliseconds": float64(t.Second()*1_000_000+t.Nanosecond()/1000) / 1000,
+		"month":        float64(t.Month()), "day": float64(t.Day()), "hour": float64(t.Hour()), "minute": float64(t.Minute()),
 		"second": float64(int64(t.Second())*1_000_000+int64(t.Nanosecond()/1000)) / 1e6, "dow": float64(t.Weekday()), "doy": float64(t.YearDay()),
-		"epoch": float64(v) / 1e6, "week": float64(week), "quarter": float64((t.Month()-1)/3 + 1),
+		"epoch": exact, "week": float64(week), "quarter": float64((t.Month()-1)/3 + 1),
 	}[field]
 }

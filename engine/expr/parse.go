@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"encoding/hex"
 	"fmt"
 	"math"
 	"strconv"
@@ -68,6 +69,8 @@ func ParseDouble(s string) (float64, error) {
 	}
 	v, err := strconv.ParseFloat(t, 64)
 	switch {
+	case err == nil && v == 0 && strings.ContainsAny(mantissa(t), "123456789"):
+		return 0, fmt.Errorf("value %s is out of range for type double", clip(s))
 	case err == nil:
 		return v, nil
 	case math.IsInf(v, 0):
@@ -76,9 +79,52 @@ func ParseDouble(s string) (float64, error) {
 	return 0, syntaxError(batch.Double, s)
 }
 
+// mantissa is the text of a number up to its exponent.
+func mantissa(s string) string {
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+// ParseBytes reads "\x" and pairs of hexadecimal digits, with white space between them allowed,
+// or else plain text in which \\ is a backslash and \ooo an octal byte.
+func ParseBytes(s string) ([]byte, error) {
+	if digits, ok := strings.CutPrefix(s, `\x`); ok {
+		p, err := hex.DecodeString(strings.Join(strings.FieldsFunc(digits, isSpace), ""))
+		if err != nil {
+			return nil, syntaxError(batch.Bytes, s)
+		}
+		return p, nil
+	}
+	var p []byte
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '\\':
+			p = append(p, s[i])
+		case strings.HasPrefix(s[i+1:], `\`):
+			p = append(p, '\\')
+			i++
+		default:
+			if i+3 >= len(s) {
+				return nil, syntaxError(batch.Bytes, s)
+			}
+			b, err := strconv.ParseUint(s[i+1:i+4], 8, 8)
+			if err != nil {
+				return nil, syntaxError(batch.Bytes, s)
+			}
+			p = append(p, byte(b))
+			i += 3
+		}
+	}
+	return p, nil
+}
+
+func isSpace(c rune) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
 // ParseTimestamp reads "2026-01-31", "2026-01-31 12:30", "2026-01-31T12:30:15.25"
-// and the same with Z or an offset such as +02 or -03:30 at the end. Without
-// one the time is UTC. Digits beyond microseconds are rounded.
+// and the same with Z or an offset such as +02 or -03:30 at the end, and then BC. Without
+// an offset the time is UTC. Digits beyond microseconds are rounded.
 func ParseTimestamp(s string) (int64, error) {
 	p := timeParser{s: trim(s), ok: true}
 	year := p.year()
@@ -87,8 +133,15 @@ func ParseTimestamp(s string) (int64, error) {
 	p.expect('-')
 	day := p.number(2, 1, 31)
 	micros := int64(0)
-	if p.ok && p.s != "" {
+	if p.peek("Tt ") && !strings.EqualFold(p.s, " BC") {
 		micros = p.clock() - p.zone()
+	}
+	if strings.EqualFold(p.s, " BC") {
+		p.s = ""
+		p.ok = p.ok && year > 0
+		year = 1 - year
+	} else {
+		p.ok = p.ok && year > 0
 	}
 	if !p.ok || p.s != "" {
 		return 0, syntaxError(batch.Timestamp, s)
@@ -170,25 +223,17 @@ func (p *timeParser) clock() int64 {
 	return v
 }
 
+// fraction eats the digits after the point of a second and rounds them as
+// PostgreSQL does: in double.
 func (p *timeParser) fraction() int64 {
-	p.s = p.s[1:]
-	p.ok = p.peek("0123456789")
-	v, unit := int64(0), int64(microsSecond)
-	for p.peek("0123456789") {
-		d := int64(p.s[0] - '0')
-		p.s = p.s[1:]
-		switch {
-		case unit >= 10:
-			unit /= 10
-			v += d * unit
-		case unit == 1:
-			unit = 0
-			if d >= 5 {
-				v++
-			}
-		}
+	n := 1
+	for n < len(p.s) && p.s[n] >= '0' && p.s[n] <= '9' {
+		n++
 	}
-	return v
+	v, err := strconv.ParseFloat("0"+p.s[:n], 64)
+	p.ok = p.ok && n > 1 && err == nil
+	p.s = p.s[n:]
+	return int64(math.RoundToEven(float64(v * microsSecond)))
 }
 
 // zone eats the offset from UTC and gives it in microseconds.
@@ -205,12 +250,14 @@ func (p *timeParser) zone() int64 {
 		sign = -1
 	}
 	p.s = p.s[1:]
-	v := p.number(2, 0, 18) * microsHour
-	if p.peek(":") {
-		p.s = p.s[1:]
-	}
-	if p.peek("0123456789") {
-		v += p.number(2, 0, 59) * microsMinute
+	v := p.number(2, 0, 15) * microsHour
+	for _, unit := range [...]int64{microsMinute, microsSecond} {
+		if p.peek(":") {
+			p.s = p.s[1:]
+		} else if !p.peek("0123456789") || unit == microsSecond {
+			break
+		}
+		v += p.number(2, 0, 59) * unit
 	}
 	return sign * v
 }
@@ -232,19 +279,19 @@ func appendDouble(dst []byte, v float64) []byte {
 	return strconv.AppendFloat(dst, v, 'f', -1, 64)
 }
 
-// appendTimestamp writes RFC 3339 in UTC, with as many digits of the second as
-// needed.
-func appendTimestamp(dst []byte, v int64) []byte {
+// appendTimestamp writes a timestamp as PostgreSQL does in UTC, with as many
+// digits of the second as needed; a zone's clock (local) has no offset.
+func appendTimestamp(dst []byte, v int64, local bool) []byte {
 	days, at := floorDiv(v, microsDay), clock(v)
 	year, month, day := civil(days)
-	if year < 0 {
-		dst = append(dst, '-')
-		year = -year
+	era := ""
+	if year <= 0 {
+		year, era = 1-year, " BC"
 	}
 	dst = appendPadded(dst, year, 4)
 	dst = appendPadded(append(dst, '-'), month, 2)
 	dst = appendPadded(append(dst, '-'), day, 2)
-	dst = appendPadded(append(dst, 'T'), at/microsHour, 2)
+	dst = appendPadded(append(dst, ' '), at/microsHour, 2)
 	dst = appendPadded(append(dst, ':'), at/microsMinute%60, 2)
 	dst = appendPadded(append(dst, ':'), at/microsSecond%60, 2)
 	if frac := at % microsSecond; frac != 0 {
@@ -253,7 +300,10 @@ func appendTimestamp(dst []byte, v int64) []byte {
 			dst = dst[:len(dst)-1]
 		}
 	}
-	return append(dst, 'Z')
+	if !local {
+		dst = append(dst, "+00"...)
+	}
+	return append(dst, era...)
 }
 
 // appendPadded writes v, which is not negative, with at least width digits.

@@ -21,8 +21,8 @@ var randomSchema = batch.Schema{
 var (
 	someInts    = []int64{0, 1, -1, 2, 3, 7, -8, 1000, math.MaxInt64, math.MinInt64, 1 << 32, 3037000500}
 	someDoubles = []float64{0, math.Copysign(0, -1), 1, -1, 0.5, 2.5, -3.5, 7, 1e308, -1e300, 5e-324, math.NaN(), math.Inf(1), math.Inf(-1), 1.005, 123456.789, 9.3e18}
-	someStrings = []string{"", "a", "A", "ab%", "a,b,c", ",", "12", " 7 ", "-1.5", "true", "Grüße", "a\\", "_b", "%b%", "2026-01-31", "x\ny", "ß", "aaaa"}
-	someTimes   = []int64{0, -1, 1, 1769862896789012, -62135596800000000, 951782400000000, 1709164800000000, 253402300799999999}
+	someStrings = []string{"", "a", "A", "ab%", "a,b,c", ",", "12", " 7 ", "-1.5", "true", "Grüße", "a\\", "_b", "%b%", "2026-01-31", `\\xDEad 00`, `a\\001b`, "0001-02-03 04:05:06.7 BC", "x\ny", "ß", "aaaa"}
+	someTimes   = []int64{0, -1, 1, 1769862896789012, -62135596800000000, -62167219200000001, -62198755200000000, -99999999999999999, -518400000000, 1711846799999999, 1729987200000000, 1729990800000000, 951782400000000, 1709164800000000, 253402300799999999}
 )
 
 func one[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
@@ -162,7 +162,7 @@ func (g grower) expr(t batch.Type, depth int) *plan.Expr {
 		case 1:
 			return g.call(one(g.r, []string{"not", "cast"}), B, depth, B)
 		case 2:
-			return g.call("like", B, depth, S, S)
+			return g.call("like", B, depth, g.times(S, 2+g.r.IntN(2))...)
 		case 3:
 			e := g.call("regexp_like", B, depth, S, S)
 			e.GetCall().Args[1] = g.text(one(g.r, []string{"^a", "b.?$", "ß|x.y", "[0-9]+"}))
@@ -203,7 +203,9 @@ func (g grower) expr(t batch.Type, depth int) *plan.Expr {
 		}
 		return g.call(one(g.r, []string{"+", "-", "*", "/", "power"}), D, depth, D, D)
 	case S:
-		switch g.r.IntN(6) {
+		switch g.r.IntN(7) {
+		case 6:
+			return g.call("local_text", S, depth, T)
 		case 0:
 			return g.call(one(g.r, []string{"lower", "upper"}), S, depth, S)
 		case 1:
@@ -217,8 +219,17 @@ func (g grower) expr(t batch.Type, depth int) *plan.Expr {
 		}
 		return g.call("||", S, depth, S, S)
 	case T:
+		zone := g.text(one(g.r, []string{"UTC", "Test/Zone"}))
+		if g.r.IntN(2) == 0 {
+			e := g.call(one(g.r, []string{"to_zone", "from_zone"}), T, depth, S, T)
+			e.GetCall().Args[0] = zone
+			return e
+		}
 		e := g.call("date_trunc", T, depth, S, T)
 		e.GetCall().Args[0] = g.text(one(g.r, truncUnits[:]))
+		if g.r.IntN(2) == 0 {
+			e.GetCall().Args = append(e.GetCall().Args, zone)
+		}
 		return e
 	}
 	return g.leaf(t)
@@ -241,7 +252,7 @@ func (g grower) anyType(t batch.Type, depth int) *plan.Expr {
 	case 2:
 		return g.call("nullif", t, depth, t, t)
 	}
-	from := one(g.r, []batch.Type{batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp, t})
+	from := one(g.r, []batch.Type{batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp, batch.Bytes, t})
 	if !castable(from, t) {
 		from = t
 	}
@@ -297,7 +308,7 @@ func TestRandomExpressions(t *testing.T) {
 		g := grower{r}
 		typ := one(r, []batch.Type{batch.Bool, batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp, batch.Bytes})
 		e := g.expr(typ, 1+r.IntN(5))
-		p, err := Compile(e, randomSchema, Env{Functions: testFunctions{t}})
+		p, err := Compile(e, randomSchema, Env{Functions: testFunctions{t}, Zones: zones})
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, descriptors.Text(t, e))
 		}
@@ -440,7 +451,7 @@ func FuzzCompile(f *testing.F) {
 		if pb.Unmarshal(text, e) != nil {
 			return
 		}
-		p, err := Compile(e, randomSchema, Env{Functions: testFunctions{t}})
+		p, err := Compile(e, randomSchema, Env{Functions: testFunctions{t}, Zones: zones})
 		if err != nil {
 			return
 		}

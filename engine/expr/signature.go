@@ -21,7 +21,7 @@ var signatures = map[string][]string{
 	"%":           {"ii:i"},
 	"neg":         {"i:i", "d:d"},
 	"not":         {"b:b"},
-	"like":        {"ss:b"},
+	"like":        {"ss:b", "sss:b"},
 	"abs":         {"i:i", "d:d"},
 	"round":       {"d:d", "di:d"},
 	"floor":       {"d:d"},
@@ -38,7 +38,10 @@ var signatures = map[string][]string{
 	"replace":     {"sss:s"},
 	"split_part":  {"ssi:s"},
 	"regexp_like": {"ss:b"},
-	"date_trunc":  {"st:t"},
+	"date_trunc":  {"st:t", "sts:t"},
+	"to_zone":     {"st:t"},
+	"from_zone":   {"st:t"},
+	"local_text":  {"t:s"},
 	"extract":     {"st:d"},
 }
 

@@ -4,84 +4,37 @@ import (
 	"math"
 
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/zone"
 )
 
-// Microseconds in units of a fixed length.
-const (
-	microsSecond = 1_000_000
-	microsMinute = 60 * microsSecond
-	microsHour   = 60 * microsMinute
-	microsDay    = 24 * microsHour
-	microsWeek   = 7 * microsDay
-	// weekOrigin is a Monday: 1970-01-05.
-	weekOrigin = 4 * microsDay
-)
-
-// TruncUnits are the units of date_trunc.
-var truncUnits = [...]string{"second", "minute", "hour", "day", "week", "month", "quarter", "year"}
-
-// extractFields are the fields of extract.
-var extractFields = [...]string{"year", "month", "day", "hour", "minute", "second", "dow", "doy", "epoch", "week", "quarter"}
-
-// floorDiv is a/b rounded down, b > 0.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
+// truncUnits are the units of date_trunc. Those from day on are longer than
+// what changes of a zone's offset move.
+var truncUnits = [...]string{
+	"microseconds", "milliseconds", "second", "minute", "hour",
+	"day", "week", "month", "quarter", "year", "decade", "century", "millennium",
 }
 
-// civil is the proleptic Gregorian date of a number of days since 1970-01-01.
-//
-// The calendar is shifted to years that begin on 1 March, so that a leap day
-// is the last of its year; 400 years are an era of 146,097 days (the method of
-// Howard Hinnant's "chrono-compatible low-level date algorithms").
-func civil(days int64) (year int64, month, day int64) {
-	days += 719_468 // from 0000-03-01
-	era := floorDiv(days, 146_097)
-	doe := days - era*146_097
-	yoe := (doe - doe/1460 + doe/36_524 - doe/146_096) / 365
-	doy := doe - (365*yoe + yoe/4 - yoe/100)
-	mp := (5*doy + 2) / 153
-	day = doy - (153*mp+2)/5 + 1
-	month = mp + 3
-	if month > 12 {
-		month -= 12
-	}
-	year = yoe + era*400
-	if month <= 2 {
-		year++
-	}
-	return year, month, day
+// fixedUnits are the lengths of units that have one.
+var fixedUnits = map[string]int64{
+	"microseconds": 1, "milliseconds": 1000, "second": microsSecond, "minute": microsMinute, "hour": microsHour, "day": microsDay, "week": microsWeek,
 }
 
-// daysFrom is the inverse of civil.
-func daysFrom(year, month, day int64) int64 {
-	if month <= 2 {
-		year--
-		month += 12
-	}
-	era := floorDiv(year, 400)
-	yoe := year - era*400
-	doy := (153*(month-3)+2)/5 + day - 1
-	doe := yoe*365 + yoe/4 - yoe/100 + doy
-	return era*146_097 + doe - 719_468
-}
+// Timestamps nearer to the ends of their range than this are refused where a
+// result could be out of range.
+const timestampMargin = 1001 * 366 * microsDay
 
-// isoWeek is the ISO 8601 week: the week of the year that the week's Thursday is in.
-func isoWeek(days int64) int64 {
-	monday := floorDiv(days-4, 7)*7 + 4
-	thursday := monday + 3
-	year, _, _ := civil(thursday)
-	return (thursday-daysFrom(year, 1, 1))/7 + 1
-}
+func nearFirst(v int64) bool { return v < math.MinInt64+timestampMargin }
 
-// dateTrunc is date_trunc of a literal unit, in UTC.
+func nearLimit(v int64) bool { return nearFirst(v) || v > math.MaxInt64-timestampMargin }
+
+// dateTrunc is date_trunc of a literal unit.
 type dateTrunc struct {
-	unit string
-	a    node
-	out  result
+	unit  string
+	fixed int64 // length of the unit, 0 where it varies
+	zoned bool
+	zone  *zone.Zone // where zoned
+	a     node
+	out   result
 }
 
 func (x *dateTrunc) eval(r *run, rows []uint32) *batch.Column {
@@ -89,41 +42,59 @@ func (x *dateTrunc) eval(r *run, rows []uint32) *batch.Column {
 	x.out.reset(batch.Timestamp, r.n)
 	x.out.validFrom(r.n, a)
 	dst, src := x.out.col.Ints, a.Ints[:r.n]
-	bad := false
-	switch x.unit {
-	case "second":
-		bad = truncFixed(dst, src, r.all(rows), microsSecond, 0)
-	case "minute":
-		bad = truncFixed(dst, src, r.all(rows), microsMinute, 0)
-	case "hour":
-		bad = truncFixed(dst, src, r.all(rows), microsHour, 0)
-	case "day":
-		bad = truncFixed(dst, src, r.all(rows), microsDay, 0)
-	case "week":
-		bad = truncFixed(dst, src, r.all(rows), microsWeek, weekOrigin)
+	bad, refused := false, nearFirst
+	switch {
+	case x.zoned:
+		refused = nearLimit
+		for _, i := range r.all(rows) {
+			dst[i] = x.inZone(src[i])
+			bad = bad || nearLimit(src[i])
+		}
+	case x.fixed > 0:
+		bad = truncFixed(dst, src, r.all(rows), x.fixed, x.origin())
 	default:
 		for _, i := range r.all(rows) {
 			dst[i] = truncCivil(src[i], x.unit)
-			bad = bad || dst[i] > src[i]
+			bad = bad || nearFirst(src[i])
 		}
 	}
 	if bad {
-		r.failWhere(&x.out, rows, reasonTimestamp, func(i int) bool { return dst[i] > src[i] })
+		r.failWhere(&x.out, rows, reasonTimestamp, func(i int) bool { return refused(src[i]) })
 	}
 	return &x.out.col
 }
 
+func (x *dateTrunc) origin() int64 {
+	if x.unit == "week" {
+		return weekOrigin
+	}
+	return 0
+}
+
+// inZone cuts the clock of the zone. Units below a day keep the offset of the
+// instant, so that the hour that is shown twice is two hours, as in PostgreSQL.
+func (x *dateTrunc) inZone(v int64) int64 {
+	local := x.zone.Local(v)
+	if x.fixed > 0 && x.fixed < microsDay {
+		return v - (local - floorDiv(local, x.fixed)*x.fixed)
+	}
+	if x.fixed > 0 {
+		return x.zone.UTC(floorDiv(local-x.origin(), x.fixed)*x.fixed + x.origin())
+	}
+	return x.zone.UTC(truncCivil(local, x.unit))
+}
+
 // truncFixed rounds down to multiples of size since origin. It tells whether
-// a result fell below the smallest timestamp; such a one wraps and is above its source.
+// a value is near the smallest timestamp.
 func truncFixed(dst, src []int64, rows []uint32, size, origin int64) (bad bool) {
 	for _, i := range rows {
 		v := src[i]
-		m := v%size - origin%size
+		m := (v - origin) % size
 		if m < 0 {
 			m += size
 		}
 		dst[i] = v - m
-		bad = bad || dst[i] > v
+		bad = bad || nearFirst(v)
 	}
 	return bad
 }
@@ -131,15 +102,52 @@ func truncFixed(dst, src []int64, rows []uint32, size, origin int64) (bad bool) 
 func truncCivil(v int64, unit string) int64 {
 	year, month, _ := civil(floorDiv(v, microsDay))
 	switch unit {
+	case "month":
+		return daysFrom(year, month, 1) * microsDay
 	case "quarter":
-		month = (month-1)/3*3 + 1
-	case "year":
-		month = 1
+		return daysFrom(year, (month-1)/3*3+1, 1) * microsDay
+	case "decade":
+		year = floorDiv(year, 10) * 10
+	case "century": // begins with a year 1
+		year = floorDiv(year-1, 100)*100 + 1
+	case "millennium":
+		year = floorDiv(year-1, 1000)*1000 + 1
 	}
-	return daysFrom(year, month, 1) * microsDay
+	return daysFrom(year, 1, 1) * microsDay
 }
 
-// extract is extract(field FROM timestamp), in UTC.
+// zoneShift is AT TIME ZONE: from instants to the clock of a zone, or back.
+type zoneShift struct {
+	zone *zone.Zone
+	back bool
+	a    node
+	out  result
+}
+
+func (x *zoneShift) eval(r *run, rows []uint32) *batch.Column {
+	a := x.a.eval(r, rows)
+	x.out.reset(batch.Timestamp, r.n)
+	x.out.validFrom(r.n, a)
+	dst, src := x.out.col.Ints, a.Ints[:r.n]
+	bad := false
+	if x.back {
+		for _, i := range r.all(rows) {
+			dst[i] = x.zone.UTC(src[i])
+			bad = bad || nearLimit(src[i])
+		}
+	} else {
+		for _, i := range r.all(rows) {
+			dst[i] = x.zone.Local(src[i])
+			bad = bad || nearLimit(src[i])
+		}
+	}
+	if bad {
+		r.failWhere(&x.out, rows, reasonTimestamp, func(i int) bool { return nearLimit(src[i]) })
+	}
+	return &x.out.col
+}
+
+// extract is extract(field FROM timestamp).
 type extract struct {
 	f   func(micros int64) float64
 	a   node
@@ -166,31 +174,74 @@ func clock(v int64) int64 {
 	return m
 }
 
-var extractors = map[string]func(v int64) float64{
-	"year":    func(v int64) float64 { y, _, _ := civil(floorDiv(v, microsDay)); return float64(y) },
-	"month":   func(v int64) float64 { _, m, _ := civil(floorDiv(v, microsDay)); return float64(m) },
-	"day":     func(v int64) float64 { _, _, d := civil(floorDiv(v, microsDay)); return float64(d) },
-	"quarter": func(v int64) float64 { _, m, _ := civil(floorDiv(v, microsDay)); return float64((m-1)/3 + 1) },
-	"hour":    func(v int64) float64 { return float64(clock(v) / microsHour) },
-	"minute":  func(v int64) float64 { return float64(clock(v) / microsMinute % 60) },
-	"second":  func(v int64) float64 { return float64(clock(v)%microsMinute) / microsSecond },
-	"epoch":   func(v int64) float64 { return float64(v) / microsSecond },
-	"week":    func(v int64) float64 { return float64(isoWeek(floorDiv(v, microsDay))) },
-	"dow": func(v int64) float64 { // Sunday is 0; 1970-01-01 was a Thursday
-		d := floorDiv(v, microsDay) + 4
-		return float64(d - floorDiv(d, 7)*7)
-	},
-	"doy": func(v int64) float64 {
-		d := floorDiv(v, microsDay)
-		y, _, _ := civil(d)
-		return float64(d - daysFrom(y, 1, 1) + 1)
-	},
+// extractFields are the fields of extract.
+var extractFields = [...]string{
+	"microseconds", "milliseconds", "second", "minute", "hour", "day", "dow", "isodow", "doy", "week", "month", "quarter",
+	"year", "isoyear", "decade", "century", "millennium", "epoch",
 }
 
-// timestampOf joins a date and a time of day; not ok when it does not fit.
-func timestampOf(days, micros int64) (int64, bool) {
-	if days > math.MaxInt64/microsDay-1 || days < math.MinInt64/microsDay+1 {
-		return 0, false
+// extractor gives the function of a field, or nil.
+func extractor(field string) func(v int64) float64 {
+	switch field {
+	case "microseconds":
+		return func(v int64) float64 { return float64(clock(v) % microsMinute) }
+	case "milliseconds":
+		return func(v int64) float64 { return float64(clock(v)%microsMinute) / 1000 }
+	case "second":
+		return func(v int64) float64 { return float64(clock(v)%microsMinute) / microsSecond }
+	case "minute":
+		return func(v int64) float64 { return float64(clock(v) / microsMinute % 60) }
+	case "hour":
+		return func(v int64) float64 { return float64(clock(v) / microsHour) }
+	case "epoch":
+		return epoch
 	}
-	return days*microsDay + micros, true
+	if f := dateField(field); f != nil {
+		return func(v int64) float64 { return float64(f(floorDiv(v, microsDay))) }
+	}
+	return nil
+}
+
+// dateField is the function of a field of the date, given in days since 1970.
+func dateField(field string) func(days int64) int64 {
+	switch field {
+	case "day":
+		return func(d int64) int64 { _, _, day := civil(d); return day }
+	case "dow": // Sunday is 0; 1970-01-01 was a Thursday
+		return func(d int64) int64 { return d + 4 - floorDiv(d+4, 7)*7 }
+	case "isodow": // Monday is 1
+		return func(d int64) int64 { return d + 3 - floorDiv(d+3, 7)*7 + 1 }
+	case "doy":
+		return func(d int64) int64 { y, _, _ := civil(d); return d - daysFrom(y, 1, 1) + 1 }
+	case "week":
+		return func(d int64) int64 { _, w := isoWeek(d); return w }
+	case "month":
+		return func(d int64) int64 { _, m, _ := civil(d); return m }
+	case "quarter":
+		return func(d int64) int64 { _, m, _ := civil(d); return (m-1)/3 + 1 }
+	}
+	year := func(d int64) int64 { y, _, _ := civil(d); return y }
+	switch field {
+	case "year":
+		return func(d int64) int64 { return shown(year(d)) }
+	case "isoyear":
+		return func(d int64) int64 { y, _ := isoWeek(d); return shown(y) }
+	case "decade":
+		return func(d int64) int64 { return floorDiv(year(d), 10) }
+	case "century":
+		return func(d int64) int64 { return ordinal(year(d), 100) }
+	case "millennium":
+		return func(d int64) int64 { return ordinal(year(d), 1000) }
+	}
+	return nil
+}
+
+// epoch is a timestamp in seconds: the double nearest to the exact quotient,
+// also where v itself is no double.
+func epoch(v int64) float64 {
+	if -1<<53 <= v && v <= 1<<53 {
+		return float64(v) / microsSecond
+	}
+	whole := float64(v / microsSecond) // below 2^53, so exact
+	return whole + float64(v%microsSecond)/microsSecond
 }

@@ -65,6 +65,9 @@ type value struct {
 	n    *Node
 	bad  bool // reported already
 	text bool // a string literal, which takes the type that is expected of it
+	// local is a timestamp that is the clock of a time zone and no instant:
+	// PostgreSQL's timestamp without time zone.
+	local bool
 }
 
 func (b *binder) fail(pos int, format string, args ...any) value {
@@ -214,6 +217,8 @@ func (b *binder) operator(n *Node) value {
 		return b.membership(n, op, vs)
 	case "not_in", "not_between":
 		return b.call(n, "not", batch.Bool, b.membership(n, op[4:], vs))
+	case "at_time_zone":
+		return b.atTimeZone(n, vs)
 	case "like", "not_like":
 		return b.like(n, vs)
 	case "||":
@@ -228,22 +233,22 @@ func (b *binder) operator(n *Node) value {
 }
 
 func (b *binder) compare(n *Node, op string, x, y value) value {
-	vs, _ := b.unify([]value{x, y}, func(a, c value) string {
-		return fmt.Sprintf("cannot compare %s with %s, expected equal types or a CAST", a.t, c.t)
-	}, batch.String)
+	vs, _ := b.unify([]value{x, y}, mismatch, batch.String)
 	return b.call(n, op, batch.Bool, vs...)
 }
 
+func mismatch(a, c value) string {
+	return fmt.Sprintf("cannot compare %s with %s, expected equal types or a CAST", a.t, c.t)
+}
+
 func (b *binder) membership(n *Node, op string, vs []value) value {
-	vs, _ = b.unify(vs, func(a, c value) string {
-		return fmt.Sprintf("cannot compare %s with %s, expected equal types or a CAST", a.t, c.t)
-	}, batch.String)
-	if op == "in" {
-		return b.call(n, "in", batch.Bool, vs...)
+	if op == "between" {
+		low := b.compare(n, ">=", vs[0], vs[1])
+		high := b.compare(n, "<=", b.clone(vs[0]), vs[2])
+		return b.call(n, "and", batch.Bool, low, high)
 	}
-	low := b.call(n, ">=", batch.Bool, vs[0], vs[1])
-	high := b.call(n, "<=", batch.Bool, b.clone(vs[0]), vs[2])
-	return b.call(n, "and", batch.Bool, low, high)
+	vs, _ = b.unify(vs, mismatch, batch.String)
+	return b.call(n, "in", batch.Bool, vs...)
 }
 
 func (b *binder) arithmetic(n *Node, op string, vs []value) value {
@@ -283,8 +288,7 @@ func (b *binder) like(n *Node, vs []value) value {
 	for i := range vs {
 		vs[i] = b.want(vs[i], batch.String, "LIKE")
 	}
-	b.checkPattern("like", vs)
-	v := b.call(n, "like", batch.Bool, vs...)
+	v := b.call(n, "like", batch.Bool, b.likePattern(vs)...)
 	if n.Text == "not_like" {
 		return b.call(n, "not", batch.Bool, v)
 	}
@@ -301,7 +305,7 @@ func (b *binder) join(n *Node, vs []value) value {
 		return b.fail(n.OpPos, "|| joins strings, not %s and %s, expected a CAST(... AS string)", vs[0].describe(), vs[1].describe())
 	}
 	for i := range vs {
-		vs[i] = b.asText(vs[i], "||")
+		vs[i] = b.asText(vs[i])
 	}
 	return b.call(n, "||", batch.String, vs...)
 }
@@ -345,5 +349,7 @@ func (b *binder) caseExpr(n *Node) value {
 		}
 		return b.fail(n.Pos, "every result of this CASE is NULL, expected a typed one such as CAST(NULL AS double)")
 	}
-	return b.call(n, "case", t, args...)
+	v := b.call(n, "case", t, args...)
+	v.local = allLocal(results)
+	return v
 }

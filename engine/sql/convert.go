@@ -72,6 +72,10 @@ func (b *binder) parse(pos int, text string, t batch.Type) value {
 		var x float64
 		x, err = expr.ParseDouble(text)
 		v.Kind = &plan.Value_Double{Double: x}
+	case batch.Bytes:
+		var x []byte
+		x, err = expr.ParseBytes(text)
+		v.Kind = &plan.Value_Bytes{Bytes: x}
 	default:
 		panic("BUG: a string literal is read as " + t.String())
 	}
@@ -82,7 +86,7 @@ func (b *binder) parse(pos int, text string, t batch.Type) value {
 }
 
 var examples = map[batch.Type]string{
-	batch.Bool: "true or false", batch.Int: "digits", batch.Double: "a number", batch.Timestamp: "2026-01-31T12:30:00Z",
+	batch.Bool: "true or false", batch.Int: "digits", batch.Double: "a number", batch.Timestamp: "2026-01-31T12:30:00Z", batch.Bytes: `hexadecimal digits after \x`,
 }
 
 // convertible tells whether to can make a value of type t of v, and at what
@@ -96,7 +100,7 @@ func convertible(v value, t batch.Type) (cost int, ok bool) {
 	case v.t == batch.Int && t == batch.Double:
 		return 1, true
 	case v.text:
-		return 2, t != batch.Bytes
+		return 2, true
 	}
 	return 0, false
 }
@@ -142,17 +146,23 @@ func (b *binder) known(v value) value {
 	return v
 }
 
-// asText makes a string of a value of any type but bytes.
-func (b *binder) asText(v value, by string) value {
+// asText makes a string of a value of any type.
+func (b *binder) asText(v value) value {
 	switch {
 	case v.bad || v.t == batch.String:
 		return v
 	case v.null():
 		return b.to(v, batch.String)
-	case !expr.Castable(v.t, batch.String):
-		return b.fail(v.n.Pos, "%s needs a string, not %s", by, v.t)
 	}
-	return b.call(v.n, "cast", batch.String, v)
+	return b.castTo(v.n, v, batch.String)
+}
+
+// castTo is a cast that package expr knows.
+func (b *binder) castTo(n *Node, v value, t batch.Type) value {
+	if v.local && t == batch.String {
+		return b.call(n, "local_text", t, v)
+	}
+	return b.call(n, "cast", t, v)
 }
 
 // unify gives the values one type: that of the typed ones, double for a mix of
@@ -192,15 +202,9 @@ func (b *binder) unify(vs []value, mismatch func(a, c value) string, bare batch.
 	out := make([]value, len(vs))
 	for i, v := range vs {
 		out[i] = v
-		if t == 0 {
-			continue
+		if t != 0 {
+			out[i] = b.to(v, t)
 		}
-		if _, ok := convertible(v, t); !ok {
-			out[i] = b.fail(v.n.Pos, "a string literal cannot be %s", t)
-			out[i].n = v.n
-			continue
-		}
-		out[i] = b.to(v, t)
 	}
 	return out, t
 }
@@ -213,18 +217,18 @@ func (b *binder) cast(n *Node) value {
 		return b.fail(n.TextPos, "unknown type %q, expected %s", n.Text, typeList)
 	case v.bad:
 		return v
-	case v.null() || v.text && t != batch.Bytes:
+	case v.null() || v.text:
 		return typed(b.to(v, t))
 	case !expr.Castable(v.t, t):
 		return b.fail(n.Pos, "cannot cast %s to %s", v.t, t)
 	case v.t == t:
 		return typed(v)
 	}
-	return b.call(n, "cast", t, v)
+	return b.castTo(n, v, t)
 }
 
-// typed makes a literal keep its type.
+// typed makes a literal keep its type, and a zone's clock an instant.
 func typed(v value) value {
-	v.text = false
+	v.text, v.local = false, false
 	return v
 }

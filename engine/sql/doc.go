@@ -11,6 +11,7 @@
 //
 //	::                              cast
 //	+ -                             sign
+//	AT TIME ZONE
 //	* / %
 //	+ -
 //	||

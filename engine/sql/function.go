@@ -7,6 +7,7 @@ import (
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
+	"github.com/leatio/leat/engine/plan"
 )
 
 // functions lists the scalar functions by name; the operation has the same name. Those
@@ -77,7 +78,7 @@ func (b *binder) builtin(n *Node, vs []value) value {
 			return b.fail(n.Pos, "concat takes at least one argument, not 0")
 		}
 		for i := range vs {
-			vs[i] = b.asText(vs[i], "concat")
+			vs[i] = b.concatText(vs[i])
 		}
 		return b.call(n, "concat", batch.String, vs...)
 	}
@@ -88,12 +89,27 @@ func (b *binder) builtin(n *Node, vs []value) value {
 	return v
 }
 
+// concatText writes an argument of concat. Where || writes true, PostgreSQL's
+// concat writes t.
+func (b *binder) concatText(v value) value {
+	if v.t != batch.Bool || v.bad {
+		return b.asText(v)
+	}
+	word := func(s string) value { return value{e: textLiteral(s), t: batch.String, n: v.n} }
+	return b.call(v.n, "case", batch.String, v, word("t"), b.call(v.n, "not", batch.Bool, b.clone(v)), word("f"))
+}
+
 func (b *binder) sameType(n *Node, vs []value) value {
 	if n.Text == "nullif" && len(vs) != 2 {
 		return b.fail(n.Pos, "nullif takes 2 arguments, not %d", len(vs))
 	}
 	if len(vs) == 0 {
 		return b.fail(n.Pos, "%s takes at least one argument, not 0", n.Text)
+	}
+	if n.Text == "nullif" {
+		if v, ok := b.mixedNullif(n, vs); ok {
+			return v
+		}
 	}
 	vs, t := b.unify(vs, func(a, c value) string {
 		return fmt.Sprintf("the arguments of %s are %s and %s, expected one type", n.Text, a.t, c.t)
@@ -106,7 +122,23 @@ func (b *binder) sameType(n *Node, vs []value) value {
 		}
 		return b.fail(n.Pos, "every argument of %s is NULL, expected a typed one such as CAST(NULL AS double)", n.Text)
 	}
-	return b.call(n, n.Text, t, vs...)
+	v := b.call(n, n.Text, t, vs...)
+	v.local = allLocal(vs)
+	if n.Text == "nullif" {
+		v.local = vs[0].local
+	}
+	return v
+}
+
+// mixedNullif is nullif of an int and a double, which has the type of the
+// first though the second decides how they are compared.
+func (b *binder) mixedNullif(n *Node, vs []value) (value, bool) {
+	if vs[0].t != batch.Int || vs[1].t != batch.Double {
+		return value{}, false
+	}
+	equal := b.compare(n, "=", vs[0], vs[1])
+	null := value{e: literal(batch.Int, &plan.Value{}), t: batch.Int, n: n}
+	return b.call(n, "case", batch.Int, equal, null, b.clone(vs[0])), true
 }
 
 // overload finds the form of a function that takes the arguments with the
@@ -140,7 +172,9 @@ func (b *binder) overload(n *Node, vs []value) (value, bool) {
 	if !b.checkLiterals(n, vs) {
 		return value{}, false
 	}
-	return b.call(n, n.Text, results[best], vs...), true
+	v := b.call(n, n.Text, results[best], vs...)
+	v.local = n.Text == "date_trunc" && vs[1].local && len(vs) == 2
+	return v, true
 }
 
 func (b *binder) noOverload(n *Node, vs []value, forms, counted [][]batch.Type) {
@@ -189,6 +223,9 @@ func (b *binder) checkLiterals(n *Node, vs []value) bool {
 	before := len(b.errs)
 	switch n.Text {
 	case "date_trunc", "extract":
+		if len(vs) == 3 {
+			b.zone(vs[2])
+		}
 		known := expr.TruncUnits()
 		if n.Text == "extract" {
 			known = expr.ExtractFields()
@@ -202,20 +239,16 @@ func (b *binder) checkLiterals(n *Node, vs []value) bool {
 			b.fail(vs[0].n.Pos, "%s does not know %q, expected one of %s", n.Text, shorten(unit), strings.Join(known, ", "))
 		}
 	case "regexp_like":
-		b.checkPattern(n.Text, vs)
+		b.checkPattern(vs)
 	}
 	return len(b.errs) == before
 }
 
-// checkPattern refuses patterns that fail every row.
-func (b *binder) checkPattern(function string, vs []value) {
+// checkPattern refuses regular expressions that fail every row.
+func (b *binder) checkPattern(vs []value) {
 	pattern, ok := vs[1].literalText()
 	switch {
 	case vs[1].bad:
-	case function == "like":
-		if ok && !expr.ValidLike(pattern) {
-			b.fail(vs[1].n.Pos, "the pattern ends in an escape character, expected \\\\ for a backslash")
-		}
 	case !ok:
 		b.fail(vs[1].n.Pos, "regexp_like needs a string literal as its pattern")
 	default:

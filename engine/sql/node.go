@@ -9,7 +9,7 @@ const (
 	Bool                      // Text is true or false
 	Number                    // Text as written
 	String                    // Text is the value
-	Timestamp                 // TIMESTAMP '...'; Text is the string, TextPos its place
+	Timestamp                 // TIMESTAMP [WITH TIME ZONE] '...'; Text is the string, TextPos its place
 	Name                      // a column: Text folded, Raw as written
 	Op                        // Text is the operation, Args its operands
 	Case                      // [operand], then condition, value, ..., [else]
@@ -21,8 +21,9 @@ const (
 // that it covers, without parentheses around it.
 //
 // Operations: or and (two or more operands), not, = <> < <= > >=, like
-// not_like, between not_between (value, low, high), in not_in (value, list),
-// is_null is_not_null, || + - * / %, neg and pos.
+// not_like (value, pattern[, escape]), between not_between (value, low, high),
+// in not_in (value, list), is_null is_not_null, || + - * / %, neg, pos, and
+// at_time_zone (value, zone).
 type Node struct {
 	Kind     Kind
 	Pos, End int

@@ -61,8 +61,12 @@ func (p *parser) word(n *Node, t token) *Node {
 		return p.node(n)
 	case t.text == "case":
 		return p.caseExpr(n)
-	case t.text == "timestamp" && after.kind == tokenString:
+	case (t.text == "timestamp" || t.text == "timestamptz") && after.kind == tokenString, t.text == "timestamp" && after.is("with"):
 		p.take()
+		p.withTimeZone()
+		if after = p.peek(); after.kind != tokenString {
+			p.unexpected("a timestamp such as '2026-01-31 12:30:00+01'")
+		}
 		p.take()
 		n.Kind, n.Text, n.TextPos = Timestamp, after.text, after.pos
 		return p.node(n)
@@ -133,11 +137,22 @@ func (p *parser) typeName(n *Node) {
 	}
 	p.take()
 	n.Text, n.TextPos = t.text, t.pos
-	if t.text == "double" {
+	switch t.text {
+	case "double":
 		p.accept("precision")
+	case "timestamp":
+		p.withTimeZone()
 	}
 	if p.err == nil && p.peek().is("(") {
 		p.fail(p.peek().pos, "types have no length here, expected %s", t.text)
+	}
+}
+
+// withTimeZone reads WITH TIME ZONE, if it stands there.
+func (p *parser) withTimeZone() {
+	if p.accept("with") {
+		p.expect("time")
+		p.expect("zone")
 	}
 }
 

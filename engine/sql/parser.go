@@ -90,8 +90,6 @@ func (p *parser) fail(pos int, format string, args ...any) {
 func (p *parser) unexpected(expected string) {
 	t := p.peek()
 	switch {
-	case t.is("at") && p.peekAfter(1).is("time"):
-		p.fail(t.pos, "AT TIME ZONE is not supported yet, timestamps are UTC")
 	case t.kind == tokenString && p.at > 0 && p.tokens[p.at-1].is("interval"):
 		p.fail(p.tokens[p.at-1].pos, "INTERVAL is not supported yet, expected a number or a timestamp")
 	default:
@@ -185,6 +183,8 @@ func (p *parser) infix(left *Node, min int) *Node {
 		return p.chain(left, "and", precAnd)
 	case !negated && word == "is" && min <= precIs:
 		return p.is(left)
+	case !negated && word == "at" && p.peekAfter(1).is("time") && min <= precAt:
+		return p.atTimeZone(left)
 	case (word == "like" || word == "in" || word == "between") && min <= precLike:
 		return p.test(left, negated)
 	case word == "ilike" || word == "similar" || word == "isnull" || word == "notnull":
@@ -214,6 +214,14 @@ func (p *parser) is(left *Node) *Node {
 	return p.node(&Node{Kind: Op, Pos: left.Pos, OpPos: t.pos, Text: op, Args: []*Node{left}})
 }
 
+// atTimeZone reads x AT TIME ZONE z.
+func (p *parser) atTimeZone(left *Node) *Node {
+	t := p.take()
+	p.take()
+	p.expect("zone")
+	return p.node(&Node{Kind: Op, Pos: left.Pos, OpPos: t.pos, Text: "at_time_zone", Args: []*Node{left, p.expr(precAt + 1)}})
+}
+
 // test reads [NOT] LIKE, IN and BETWEEN.
 func (p *parser) test(left *Node, negated bool) *Node {
 	n := &Node{Kind: Op, Pos: left.Pos, OpPos: p.peek().pos, Args: []*Node{left}}
@@ -228,8 +236,8 @@ func (p *parser) test(left *Node, negated bool) *Node {
 	switch word {
 	case "like":
 		n.Args = append(n.Args, p.expr(precLike+1))
-		if p.peek().is("escape") {
-			p.fail(p.peek().pos, "ESCAPE is not supported, the escape character is \\")
+		if p.accept("escape") {
+			n.Args = append(n.Args, p.expr(precLike+1))
 		}
 	case "in":
 		p.expect("(")

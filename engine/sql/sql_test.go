@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/zone"
 	"github.com/leatio/leat/internal/pb"
 )
 
@@ -21,7 +23,8 @@ var testScope = Scope{
 	},
 	Functions:  map[string]Signature{"dewpoint": {Args: []batch.Type{batch.Double, batch.Double}, Result: batch.Double}},
 	Aggregates: true,
-	Params:     map[string]batch.Type{"limit": batch.Double, "tz": batch.String},
+	Zones:      testZones{},
+	Params:     map[string]batch.Type{"limit": batch.Double, "tz": batch.String, "mars": batch.String},
 }
 
 // show writes a plan expression as a prefix term.
@@ -51,6 +54,8 @@ func show(e *plan.Expr, s batch.Schema) string {
 			return s
 		case *plan.Value_String_:
 			return quoteString(v.String_)
+		case *plan.Value_Bytes:
+			return fmt.Sprintf(`\x%x`, v.Bytes)
 		}
 	case *plan.Expr_Call:
 		parts := []string{k.Call.Op}
@@ -63,6 +68,22 @@ func show(e *plan.Expr, s batch.Schema) string {
 		return "(" + strings.Join(parts, " ") + ")"
 	}
 	return "?"
+}
+
+type testZones struct{}
+
+func (testZones) Zone(name string) error {
+	if name == "Mars" {
+		return errors.New("there is no zone Mars")
+	}
+	return nil
+}
+
+func (testZones) ZoneParam(name string) error {
+	if name == "mars" {
+		return errors.New("there is no zone in mars")
+	}
+	return nil
 }
 
 type noopScalar struct{}
@@ -91,7 +112,7 @@ func runnable(e *plan.Expr, in batch.Schema) error {
 	if err != nil {
 		return err
 	}
-	_, err = expr.Compile(e, in, expr.Env{Functions: noopFunctions{}})
+	_, err = expr.Compile(e, in, expr.Env{Functions: noopFunctions{}, Zones: map[string]*zone.Zone{"UTC": nil}})
 	return err
 }
 
@@ -160,6 +181,27 @@ func TestBind(t *testing.T) {
 		{"extract(Hour FROM ts)", "(extract 'hour' ts)"}, {"extract('dow', ts)", "(extract 'dow' ts)"},
 		{"extract('epoch' from ts)", "(extract 'epoch' ts)"},
 		{"temp > param('limit') * 2", "(> temp (* (param 'limit') 2.0))"}, {"label('site') || param('tz')", "(|| (label 'site') (param 'tz'))"},
+		{`device LIKE 'a!%\%' ESCAPE '!'`, `(like device 'a\%\\%')`}, {`device LIKE 'a\' ESCAPE ''`, `(like device 'a\\')`},
+		{"device NOT LIKE 'a' || device ESCAPE '!'", `(not (like device (|| 'a' device) '!'))`}, {"device LIKE 'a' ESCAPE device", "(like device 'a' device)"},
+		{"i BETWEEN 1 AND 2.5", "(and (>= i 1) (<= (cast:double i) 2.5))"},
+		{"nullif(i, 2.5)", "(case (= (cast:double i) 2.5) null:int i)"}, {"nullif(temp, i)", "(nullif temp (cast:double i))"},
+		{"concat(b)", "(concat (case b 't' (not b) 'f'))"}, {"'' || b", "(|| '' (cast:string b))"},
+		{`raw = '\xAB'`, `(= raw \xab)`}, {"raw::text", "(cast:string raw)"},
+		// time zones
+		{"ts AT TIME ZONE 'UTC'", "(to_zone 'UTC' ts)"}, {"ts AT TIME ZONE 'UTC' AT TIME ZONE param('tz')", "(from_zone (param 'tz') (to_zone 'UTC' ts))"},
+		{"'1970-01-01' AT TIME ZONE 'UTC' > ts", "(> (to_zone 'UTC' ts0) ts)"},
+		{"-i * 2 = 1 AND ts at time zone 'UTC' IS NULL", "(and (= (* (neg i) 2) 1) (is_null (to_zone 'UTC' ts)))"},
+		{"extract(hour FROM ts AT TIME ZONE 'UTC')", "(extract 'hour' (to_zone 'UTC' ts))"},
+		{"date_trunc('day', ts, 'UTC')", "(date_trunc 'day' ts 'UTC')"},
+		{"date_trunc('day', ts AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'", "(from_zone 'UTC' (date_trunc 'day' (to_zone 'UTC' ts)))"},
+		{"date_trunc('day', ts AT TIME ZONE 'UTC', 'UTC') AT TIME ZONE 'UTC'", "(to_zone 'UTC' (date_trunc 'day' (to_zone 'UTC' ts) 'UTC'))"},
+		{"(ts AT TIME ZONE 'UTC')::text || ts", "(|| (local_text (to_zone 'UTC' ts)) (cast:string ts))"},
+		{"CAST(ts AT TIME ZONE 'UTC' AS timestamp)::text", "(cast:string (to_zone 'UTC' ts))"},
+		{"coalesce(NULL, ts AT TIME ZONE 'UTC', '1970-01-01')::text", "(local_text (coalesce null:timestamp (to_zone 'UTC' ts) ts0))"},
+		{"coalesce(ts AT TIME ZONE 'UTC', ts)::text", "(cast:string (coalesce (to_zone 'UTC' ts) ts))"},
+		{"nullif(ts AT TIME ZONE 'UTC', ts)::text", "(local_text (nullif (to_zone 'UTC' ts) ts))"},
+		{"CASE WHEN b THEN ts AT TIME ZONE 'UTC' END || ''", "(|| (local_text (case b (to_zone 'UTC' ts))) '')"},
+		{"TIMESTAMP WITH TIME ZONE '1970-01-01 01:00+01'", "ts0"}, {"timestamptz '1970-01-01'", "ts0"}, {"ts::timestamp with time zone", "ts"},
 		{"dewpoint(temp, i)", "(udf:dewpoint temp (cast:double i))"}, {"DewPoint(temp, 1)", "(udf:dewpoint temp 1.0)"},
 	}
 	for _, tt := range tests {
@@ -205,7 +247,14 @@ func TestMistakes(t *testing.T) {
 		{"i IN (SELECT 1)", `6:subqueries are not supported, expected a list of values`},
 		{"device ILIKE 'a'", `7:ILIKE is not supported, expected LIKE, regexp_like(text, pattern) or IS [NOT] NULL`},
 		{"a.b", `1:unexpected ".", columns have no qualifiers here`},
-		{"ts AT TIME ZONE 'UTC'", `3:AT TIME ZONE is not supported yet, timestamps are UTC`},
+		{"ts AT TIME ZONE 'Mars'", `16:there is no zone Mars`},
+		{"ts AT TIME ZONE param('mars')", `16:there is no zone in mars`},
+		{"ts AT TIME ZONE device", `16:a time zone is a string literal or param('name'), expected one such as 'Europe/Paris'`},
+		{"ts AT TIME ZONE 3", `16:AT TIME ZONE needs a string, not int`},
+		{"i AT TIME ZONE 'UTC'", `0:AT TIME ZONE needs a timestamp, not int`},
+		{"date_trunc('day', ts, 'Mars')", `22:there is no zone Mars`},
+		{"ts AT TIME 'UTC'", `11:unexpected string 'UTC', expected "ZONE"`},
+		{"TIMESTAMP WITH TIME ZONE 3", `25:unexpected "3", expected a timestamp such as '2026-01-31 12:30:00+01'`},
 		{"ts - INTERVAL '1 day'", `5:INTERVAL is not supported yet, expected a number or a timestamp`},
 		{"count(DISTINCT i)", `6:DISTINCT is not supported, expected an argument`},
 		{"CAST(i AS varchar(3))", `17:types have no length here, expected varchar`},
@@ -248,29 +297,29 @@ func TestMistakes(t *testing.T) {
 		{"dewpoint(temp, device)", `15:argument 2 of dewpoint needs a double, not string`},
 		{"regexp_like(device, '(')", "20:error parsing regexp: missing closing ): `(?s)(`, expected a pattern in RE2 syntax"},
 		{"regexp_like(device, device)", `20:regexp_like needs a string literal as its pattern`},
-		{`device LIKE 'a\'`, `12:the pattern ends in an escape character, expected \\ for a backslash`},
-		{"date_trunc('eon', ts)", `11:date_trunc does not know "eon", expected one of second, minute, hour, day, week, month, quarter, year`},
-		{"extract(eon FROM ts)", `8:extract does not know "eon", expected one of year, month, day, hour, minute, second, dow, doy, epoch, week, quarter`},
+		{`device LIKE 'a\'`, `12:the pattern ends in its escape character, expected a character after it`},
+		{"date_trunc('eon', ts)", `11:date_trunc does not know "eon", expected one of microseconds, milliseconds, second, minute, hour, day, week, month, quarter, year, decade, century, millennium`},
+		{"extract(eon FROM ts)", `8:extract does not know "eon", expected one of microseconds, milliseconds, second, minute, hour, day, dow, isodow, doy, week, month, quarter, year, isoyear, decade, century, millennium, epoch`},
 		{"lower(*)", `0:lower(*) is not a function, expected count(*)`},
 		{"device IN (1)", `11:cannot compare string with int, expected equal types or a CAST`},
-		{"raw = 'x'", `6:a string literal cannot be bytes`},
+		{`raw = '\xabc'`, `6:invalid input syntax for type bytes: "\\xabc", expected hexadecimal digits after \x`},
 		{"-NULL", `1:- needs a number, not NULL, expected int or double`},
 		{"nullif(i)", `0:nullif takes 2 arguments, not 1`},
 		{"coalesce()", `0:coalesce takes at least one argument, not 0`},
 		{"greatest(NULL, NULL)", `0:every argument of greatest is NULL, expected a typed one such as CAST(NULL AS double)`},
-		{"concat(raw)", `7:concat needs a string, not bytes`},
 		{"* 3", `0:unexpected "*", expected a column, a value or a function`},
 		{"(1, 2)", `2:unexpected ",", rows in parentheses are not supported`},
 		{"CAST(i AS 'x')", `10:unexpected string 'x', expected a type: bool, int, double, string, bytes or timestamp`},
 		{"extract(5 FROM ts)", `8:unexpected "5", expected a field such as hour`},
 		{"count(i) OVER ()", `9:OVER is not supported, expected an operator or the end`},
-		{"device LIKE 'a' ESCAPE 'x'", `16:ESCAPE is not supported, the escape character is \`},
+		{"device LIKE 'a' ESCAPE 'xy'", `23:the escape is more than one character, expected one or none`},
+		{"device LIKE 'ax' ESCAPE 'x'", `12:the pattern ends in its escape character, expected a character after it`},
 		{"b AND 'maybe'", `6:invalid input syntax for type bool: "maybe", expected true or false`},
 		{"temp > 'warm'", `7:invalid input syntax for type double: "warm", expected a number`},
 		{`""`, `0:a quoted name is empty, expected a column between the quotes`},
 		{"1e", `0:trailing 'e' after the number 1, expected an operator`},
 		{"device LIKE 'a' NOT LIKE 'b'", `16:LIKE does not chain, expected parentheses or AND`},
-		{"date_trunc(device, ts)", `11:date_trunc needs a string literal here, expected one of second, minute, hour, day, week, month, quarter, year`},
+		{"date_trunc(device, ts)", `11:date_trunc needs a string literal here, expected one of microseconds, milliseconds, second, minute, hour, day, week, month, quarter, year, decade, century, millennium`},
 		{"'abc\x00'", `0:the string holds a zero byte or is not UTF-8`},
 		{"i IN (1 2)", `8:unexpected "2", expected "," or ")"`},
 		{"round(device, 'x')", `6:argument 1 of round is string, expected double`},
