@@ -430,15 +430,17 @@ func (o *oracle) strings(op string, vs []cell) cell {
 		var re strings.Builder
 		p := []rune(vs[1].s)
 		for k := 0; k < len(p); k++ {
-			switch {
-			case p[k] == escape:
+			if p[k] == escape {
 				if k++; k == len(p) {
 					return o.fail(reasonLikeEscape)
 				}
 				re.WriteString(regexp.QuoteMeta(string(p[k])))
-			case p[k] == '%':
+				continue
+			}
+			switch p[k] {
+			case '%':
 				re.WriteString(".*")
-			case p[k] == '_':
+			case '_':
 				re.WriteString(".")
 			default:
 				re.WriteString(regexp.QuoteMeta(string(p[k])))
