@@ -40,8 +40,12 @@ type Cloud struct {
 
 // NewCloud prepares the cloud fragment of a checked plan.
 func NewCloud(p *plan.Plan, cfg CloudConfig) (*Cloud, error) {
+	env, err := environment(p, cfg.Functions)
+	if err != nil {
+		return nil, err
+	}
 	c := &Cloud{plan: p, cfg: cfg, ports: make([][]int, len(p.Ports))}
-	c.env = &rowEnv{functions: cfg.Functions, reject: func(topic string, payload []byte, reason string) {
+	c.env = &rowEnv{exprs: env, reject: func(topic string, payload []byte, reason string) {
 		c.rejects++
 		if cfg.Reject != nil {
 			cfg.Reject(topic, payload, reason)

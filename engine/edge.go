@@ -37,7 +37,11 @@ type Edge struct {
 
 // NewEdge prepares the edge fragment of a checked plan.
 func NewEdge(p *plan.Plan, cfg EdgeConfig) (*Edge, error) {
-	e := &Edge{plan: p, cfg: cfg, env: &rowEnv{functions: cfg.Functions, reject: cfg.Reject}, ports: make([]*port, len(p.Ports))}
+	env, err := environment(p, cfg.Functions)
+	if err != nil {
+		return nil, err
+	}
+	e := &Edge{plan: p, cfg: cfg, env: &rowEnv{exprs: env, reject: cfg.Reject}, ports: make([]*port, len(p.Ports))}
 	src := p.Source
 	if src.GetHasEventTime() {
 		e.time = newEventTime(int(src.EventTime), src.MaxDisorderMicros, src.MaxFutureMicros)

@@ -11,7 +11,7 @@ import (
 // rowEnv is what the operators of a fragment share: functions, where bad rows
 // go, and the place in time of the batch that is on its way down the tree.
 type rowEnv struct {
-	functions expr.Functions
+	exprs     expr.Env
 	reject    RejectFunc
 	eventTime int64   // of the batch, as UDFs see it; microseconds
 	watermark int64   // that stood before the batch
@@ -95,7 +95,7 @@ type where struct {
 }
 
 func newWhere(w *plan.Where, in batch.Schema, env *rowEnv) (operator, error) {
-	p, err := expr.Compile(w.GetCondition(), in, expr.Env{Functions: env.functions})
+	p, err := expr.Compile(w.GetCondition(), in, env.exprs)
 	if err != nil {
 		return nil, fmt.Errorf("where: %w", err)
 	}
@@ -134,7 +134,7 @@ func newProject(p *plan.Project, in, out batch.Schema, env *rowEnv) (operator, e
 	op := &project{fails: failures{env: env}, sel: make([]uint32, 0, 1)}
 	op.failFunc = op.fails.fail
 	for i, e := range p.Columns {
-		prog, err := expr.Compile(e, in, expr.Env{Functions: env.functions})
+		prog, err := expr.Compile(e, in, env.exprs)
 		if err != nil {
 			return nil, fmt.Errorf("column %q: %w", out[i].Name, err)
 		}
