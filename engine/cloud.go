@@ -125,7 +125,7 @@ func (c *Cloud) Rejects() int64 { return c.rejects }
 
 // Close frees the functions, if they can be closed.
 func (c *Cloud) Close() error {
-	if f, ok := c.env.functions.(io.Closer); ok {
+	if f, ok := c.env.exprs.Functions.(io.Closer); ok {
 		return f.Close()
 	}
 	return nil
