@@ -19,7 +19,8 @@ import (
 const oldPrefix = "old/"
 
 // finishLane flushes what a replaced version has acknowledged but not sent, in a
-// last frame that says that nothing more will come. Doing it again does nothing.
+// last frame that says that nothing more will come; one that never had a frame
+// too, as the cloud expects it. Doing it again does nothing.
 // It does not wait for room: the lanes whose frames fill the outbox are fed by its caller.
 func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
 	p, err = a.resolve(p)
@@ -66,8 +67,11 @@ func (a *Agent) finishOldLanes(ctx context.Context) error {
 		return err
 	}
 	for name, p := range old {
-		if st := a.store.Stream(name); st.Next() == 1 && st.JournalBytes() == 0 {
-			// Nothing was ever to be sent, or the agent died while it dropped the lane.
+		dropped, err := a.halfDropped(name)
+		if err != nil {
+			return err
+		}
+		if dropped {
 			if err := a.dropLane(name); err != nil {
 				return err
 			}
@@ -89,6 +93,20 @@ func (a *Agent) finishOldLanes(ctx context.Context) error {
 		a.finished[name] = true
 	}
 	return nil
+}
+
+// halfDropped tells whether the agent died while it dropped a lane: its frames are
+// gone and its state says that there were some.
+func (a *Agent) halfDropped(name string) (bool, error) {
+	if st := a.store.Stream(name); st.Next() != 1 || st.JournalBytes() != 0 {
+		return false, nil
+	}
+	value, err := a.store.Get(statePrefix + name)
+	if err != nil || value == nil {
+		return false, err
+	}
+	last, _, err := lastOfState(value)
+	return last > 0, err
 }
 
 func (a *Agent) isFed(name string) bool {

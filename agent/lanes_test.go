@@ -11,6 +11,7 @@ import (
 	"github.com/leatio/leat/checkpoint"
 	"github.com/leatio/leat/engine"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/pb"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/identity"
 	"github.com/leatio/leat/transport/wire"
@@ -156,5 +157,37 @@ func TestUnreadablePlanHoldsUpNoOther(t *testing.T) {
 	}
 	if v, err := a.store.Get(oldPrefix + laneOf(running)); v == nil || err != nil {
 		t.Errorf("the plan of the lane that ended is not kept: %v", err)
+	}
+}
+
+// The cloud kept the windows of a replaced version for an agent that had been given it and never had a row.
+func TestUnusedLaneEndsWithAFrame(t *testing.T) {
+	a, p := laneAgent(t)
+	unused := pb.Clone(p)
+	unused.Version = p.Version + 1
+	data, err := plan.Marshal(unused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := laneOf(unused)
+	if err := a.store.Commit(&checkpoint.Batch{Puts: []checkpoint.Entry{{Key: oldPrefix + name, Value: data}}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a second time does nothing
+		if err := a.finishOldLanes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		clear(a.finished)
+	}
+	st := a.store.Stream(name)
+	if st.Next() != 2 {
+		t.Fatalf("%d frames, want 1", st.Next()-1)
+	}
+	frame, err := st.Read(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, _, _, err := wire.ParseFrame(frame, wire.Limits{}); err != nil || h.Watermark != engine.EndOfTime {
+		t.Errorf("watermark %d, %v; want the end of time", h.Watermark, err)
 	}
 }

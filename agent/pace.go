@@ -19,6 +19,7 @@ type pace struct {
 	base      int64     // watermark when idling began
 	idle      bool
 	again     bool // say anew that the source is idle
+	followed  time.Time
 }
 
 // portPace is the pace of one port.
@@ -57,6 +58,9 @@ func paceOf(p *plan.Plan, now time.Time) pace {
 	}
 	return out
 }
+
+// followEvery bounds how often an idle agent speaks because the cloud has gone on.
+const followEvery = time.Minute
 
 // row notes that rows came. It tells whether that ended idleness.
 func (p *pace) row(now time.Time) (wasIdle bool) {
@@ -97,6 +101,17 @@ func (p *pace) silence(now time.Time, connected bool, current, lastSliceEnd int6
 		}
 	}
 	return current, false
+}
+
+// follow tells whether an idle agent should say that it has taken over the cloud's
+// watermark, as it would when its next row comes: until it has said so, the cloud
+// keeps the windows that rows of it could still fall in.
+func (p *pace) follow(now time.Time, current, cloud int64) bool {
+	if !p.idle || cloud <= current || cloud >= engine.EndOfTime || now.Sub(p.followed) < followEvery {
+		return false
+	}
+	p.followed = now
+	return true
 }
 
 func (p *pace) extrapolate(now time.Time) int64 {

@@ -123,3 +123,31 @@ func TestFreshnessOfAWindow(t *testing.T) {
 		}
 	}
 }
+
+// The cloud keeps every window that rows of an idle agent could still fall in: such agents held back all of them.
+func TestIdleAgentFollowsTheCloud(t *testing.T) {
+	p := pace{idleAfter: 30 * time.Second}
+	p.row(at(100))
+	if p.follow(at(110), 5, 50) {
+		t.Error("follows although it is active")
+	}
+	if _, speak := p.silence(at(131), true, 5, engine.NoWatermark); !speak {
+		t.Fatal("not idle")
+	}
+	var said []int
+	current, cloud := int64(5), int64(50)
+	for s := 131; s < 400; s++ {
+		if s == 300 {
+			cloud = 60
+		}
+		if p.follow(at(float64(s)), current, cloud) {
+			said, current = append(said, s), cloud
+		}
+	}
+	if len(said) != 2 || said[0] != 131 || said[1] != 300 {
+		t.Errorf("followed at %v, want 131 and 300", said)
+	}
+	if p.follow(at(1000), current, engine.EndOfTime) {
+		t.Error("follows sources that have ended")
+	}
+}

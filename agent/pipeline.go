@@ -338,6 +338,12 @@ func (p *pipeline) quiet(ctx context.Context) error {
 			return err
 		}
 	}
+	if w := p.cloudWatermark.Load(); p.pace.follow(now, p.edge.Watermark(), w) {
+		speak = true
+		if err := p.edge.AdvanceTo(w); err != nil {
+			return err
+		}
+	}
 	if speak {
 		return p.commitChunks(ctx, everything)
 	}

@@ -216,6 +216,7 @@ func (f *feed) receive(sio *streamIO) (progress bool, err error) {
 		}
 		f.mu.Lock()
 		news, err := f.sender.Acked(ack.Seq)
+		risen := err == nil && ack.Watermark > f.state.Watermark
 		if err == nil {
 			f.state.Acked, f.state.Watermark = max(f.state.Acked, ack.Seq), ack.Watermark
 		}
@@ -223,8 +224,8 @@ func (f *feed) receive(sio *streamIO) (progress bool, err error) {
 		if err != nil {
 			return progress, err
 		}
-		if news {
-			progress = true
+		progress = progress || news
+		if news || risen {
 			if err := f.src.Ack(ack.Seq, ack.Watermark); err != nil {
 				return progress, fmt.Errorf("acknowledge frame %d to the outbox: %w", ack.Seq, err)
 			}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
@@ -43,6 +45,8 @@ type Stream interface {
 type Config struct {
 	Partitions int
 	Log        *slog.Logger
+	// Remind is how often the pipeline's watermark is told to agents that send nothing, if it has risen; default 30 s.
+	Remind time.Duration
 	// SetAside keeps the bytes of a frame that cannot be decoded.
 	SetAside func(ctx context.Context, agent string, h wire.Header, frame []byte, reason string) error
 }
@@ -67,6 +71,7 @@ func New(l cloudlog.Log, w Workers, plans worker.Plans, cfg Config) *Gateway {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.Remind = cmp.Or(cfg.Remind, 30*time.Second)
 	g := &Gateway{cfg: cfg, workers: w, plans: plans}
 	for p := range cfg.Partitions {
 		g.appenders = append(g.appenders, newAppender(p, l, cfg.Log))
@@ -314,15 +319,24 @@ func (in *intake) entry(h wire.Header, payload []byte) record.Entry {
 	return e
 }
 
-// acknowledge sends cumulative acknowledgements as the tracker rises.
+// acknowledge sends cumulative acknowledgements as the tracker rises, and with them, or
+// from time to time alone, the pipeline's watermark.
 func (in *intake) acknowledge(ctx context.Context) error {
+	remind := time.NewTicker(in.g.cfg.Remind)
+	defer remind.Stop()
+	told := int64(wire.NoWatermark)
 	for {
 		select {
 		case <-in.track.notify:
+		case <-remind.C:
+			if in.watermark() <= told {
+				continue
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		in.stream.Ack(in.track.value(), in.watermark())
+		told = in.watermark()
+		in.stream.Ack(in.track.value(), told)
 	}
 }
 

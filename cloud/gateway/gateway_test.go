@@ -6,7 +6,9 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +48,7 @@ type world struct {
 	workers []*worker.Worker
 	stop    func()
 	table   *table
+	fired   atomic.Int64 // watermark of every pipeline
 }
 
 type onePlan struct{ p *plan.Plan }
@@ -121,7 +124,7 @@ func (w *world) start() {
 			}
 		})
 	}
-	w.gate = gateway.New(w.log, w, onePlan{w.plan}, gateway.Config{Partitions: partitions})
+	w.gate = gateway.New(w.log, w, onePlan{w.plan}, gateway.Config{Partitions: partitions, Remind: time.Millisecond})
 	wg.Go(func() {
 		if err := w.gate.Run(ctx); err != nil {
 			w.t.Error(err)
@@ -137,7 +140,7 @@ func (w *world) Lane(ctx context.Context, partition int, offset uint64, k worker
 	v, ok := w.workers[partition].Lane(k)
 	return v, ok, nil
 }
-func (w *world) Watermark(int, string, uint64) int64 { return 0 }
+func (w *world) Watermark(int, string, uint64) int64 { return w.fired.Load() }
 func (w *world) Epoch(p int) uint64                  { return w.workers[p].View().Epoch }
 
 // agent makes frames and remembers them, as an outbox does.
@@ -443,5 +446,85 @@ func TestFrameAcrossTheDurableNumberIsRefused(t *testing.T) {
 	s.mangle = func(h wire.Header, p []byte) (wire.Header, []byte) { h.To = 5; return h, p }
 	if err := w.gate.Serve(t.Context(), a.id, s); err != nil || s.code != wire.CodeDiverged || s.acked != 0 {
 		t.Errorf("%v, refused with %v %q, acknowledged %d", err, s.code, s.refusal, s.acked)
+	}
+}
+
+// reminded is a stream that stays open until it is told a watermark.
+type reminded struct {
+	*stream
+	all  func()
+	want int64
+}
+
+func (r *reminded) Ack(seq uint64, watermark int64) {
+	if seq == uint64(r.end) && watermark < r.want {
+		r.all()
+	}
+	if watermark == r.want {
+		r.once.Do(func() { close(r.done) })
+	}
+}
+
+// An agent that sends nothing learned the cloud's watermark with its next frame only.
+func TestSilentAgentsAreToldTheWatermark(t *testing.T) {
+	w := newWorld(t, nil)
+	a := w.agent("a")
+	a.frame(map[string]float64{"x": 1}, 1_700_000_000, false)
+	s := a.stream(0, 1)
+	s.wait = true
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := w.gate.Serve(ctx, a.id, &reminded{s, func() { w.fired.Store(7) }, 7}); err != nil {
+		t.Errorf("the watermark that rose after the last frame did not come: %v", err)
+	}
+}
+
+// A second lane of a pipeline that keeps one is refused when it is opened.
+func TestSecondLaneIsRefusedWhereThereIsOne(t *testing.T) {
+	w := newWorld(t, nil)
+	w.plan.OneLane = true
+	a := w.agent("a")
+	a.frame(map[string]float64{"x": 1}, 1_700_000_000, false)
+	a.drain(0)
+	s := a.stream(0, 1)
+	s.open.Lane = 1
+	if err := w.gate.Serve(t.Context(), a.id, s); err != nil || s.code != wire.CodeBadMessage || !strings.Contains(s.refusal, "one lane") {
+		t.Errorf("%v, refused with %v %q", err, s.code, s.refusal)
+	}
+}
+
+// Partials without a key belong to one window, wherever they come from.
+func TestPartialsWithoutAKeyGoToOnePlace(t *testing.T) {
+	w := newWorld(t, nil)
+	p, err := compile.Compile([]byte(strings.Replace(file, "by: [device], ", "", 1)), compile.Options{File: "t.yaml", PipelineID: "climate-1", Version: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Spread = 4 // as beside a branch with keys
+	used := map[int]bool{}
+	for i := range 20 {
+		w.plan = p
+		a := w.agent(fmt.Sprint("agent-", i))
+		a.frame(map[string]float64{"x": 1}, 1_700_000_000, false)
+		_, payload, _, err := wire.ParseFrame(a.frames[0], wire.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := gateway.Split(p, 4, a.id, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range parts {
+			used[k] = used[k] || len(parts[k]) > 0
+		}
+	}
+	n := 0
+	for _, u := range used {
+		if u {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("the partials are in %d partitions, want 1", n)
 	}
 }

@@ -108,6 +108,7 @@ type PipelineView struct {
 	Version   uint64
 	Name      string
 	Watermark int64 // up to which windows fired; record.NoWatermark = none yet
+	Reference int64 // the highest such watermark that is a time: ended sources go beyond
 	Fired     int64
 	TooLate   int64 // partials for windows that were forgotten
 	Rejects   int64 // rows on which an expression or a function failed
@@ -172,13 +173,13 @@ func (w *Worker) Epoch() uint64 {
 	return w.shared.Epoch
 }
 
-// Watermark is the one up to which a pipeline version's windows have fired.
+// Watermark is the one up to which a pipeline version's windows have fired while sources had not ended.
 func (w *Worker) Watermark(pipeline string, version uint64) int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.shared.Pipelines {
 		if p := &w.shared.Pipelines[i]; p.ID == pipeline && p.Version == version {
-			return p.Watermark
+			return p.Reference
 		}
 	}
 	return record.NoWatermark
@@ -420,7 +421,7 @@ func (w *Worker) publish() {
 		w.shared.take(p)
 		w.shared.Pipelines = append(w.shared.Pipelines, PipelineView{
 			ID: p.key.id, Version: p.key.version, Name: p.plan.Pipeline,
-			Watermark: p.fire, Fired: p.cloud.Fired(), TooLate: p.cloud.TooLate(), Rejects: p.cloud.Rejects(),
+			Watermark: p.fire, Reference: p.reference, Fired: p.cloud.Fired(), TooLate: p.cloud.TooLate(), Rejects: p.cloud.Rejects(),
 		})
 	}
 	w.mu.Unlock()
