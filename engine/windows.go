@@ -13,11 +13,11 @@ type edgeWindow struct {
 }
 
 func newEdgeWindow(w *plan.Window, in batch.Schema, env *rowEnv, cfg window.PartialConfig) (*edgeWindow, error) {
-	fresh, err := window.NewPartial(w, in, cfg)
+	fresh, err := window.NewPartial(w, nil, in, cfg)
 	if err != nil {
 		return nil, err
 	}
-	held, err := window.NewPartial(w, in, cfg)
+	held, err := window.NewPartial(w, nil, in, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ type cloudWindow struct {
 }
 
 func newCloudWindow(w *plan.Window, cfg window.FinalConfig) (*cloudWindow, error) {
-	f, err := window.NewFinal(w, cfg)
+	f, err := window.NewFinal(w, nil, cfg)
 	if err != nil {
 		return nil, err
 	}

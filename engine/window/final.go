@@ -6,6 +6,7 @@ import (
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/zone"
 )
 
 // Final merges partials into the states of windows and fires them, in the
@@ -59,13 +60,16 @@ type pane struct {
 }
 
 // NewFinal checks the window.
-func NewFinal(w *plan.Window, cfg FinalConfig) (*Final, error) {
-	s, err := newShape(w)
+func NewFinal(w *plan.Window, z *zone.Zone, cfg FinalConfig) (*Final, error) {
+	s, err := newShape(w, z)
 	if err != nil {
 		return nil, err
 	}
-	f := &Final{shape: s, cfg: cfg.withDefaults(), partial: s.partialSchema(), snapshot: s.snapshotSchema(),
-		fire: math.MinInt64, keep: math.MinInt64, panes: map[span]*pane{}, out: batch.New(s.resultSchema())}
+	if s.firstEnd >= 0 || s.gap != 0 {
+		return nil, fmt.Errorf("window: %w: it runs one tumbling window per step; upgrade to a version that has the others", ErrUnsupported)
+	}
+	f := &Final{shape: s, cfg: cfg.withDefaults(), partial: s.partial, snapshot: s.snapshotSchema(),
+		fire: math.MinInt64, keep: math.MinInt64, panes: map[span]*pane{}, out: batch.New(s.resultCols)}
 	f.keys = newKeyTable(s.keys, bySQL)
 	f.states, err = newStates(s)
 	return f, err
@@ -74,7 +78,7 @@ func NewFinal(w *plan.Window, cfg FinalConfig) (*Final, error) {
 // Merge takes a batch of the partial schema in. Partials of forgotten windows
 // are dropped and counted. On an error nothing was taken.
 func (f *Final) Merge(b *batch.Batch) error {
-	if err := f.shape.checkSlices(b, f.partial); err != nil {
+	if err := f.shape.checkPartials(b, f.partial); err != nil {
 		return err
 	}
 	if err := f.checkRoom(b); err != nil {

@@ -5,7 +5,25 @@ import (
 	"slices"
 
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
 )
+
+// pendingColumn tells in a snapshot whether a state changed since it fired.
+const pendingColumn = "_pending"
+
+func (s *shape) snapshotSchema() batch.Schema {
+	return append(slices.Clone(s.partial), batch.Field{Name: plan.Revision, Type: batch.Int}, batch.Field{Name: pendingColumn, Type: batch.Bool})
+}
+
+// SnapshotSchema is the schema of snapshot batches: that of partial batches, then
+// _revision (of the last firing; 0 = none) and _pending (changed since).
+func SnapshotSchema(w *plan.Window) (batch.Schema, error) {
+	s, err := checkShape(w)
+	if err != nil {
+		return nil, err
+	}
+	return s.snapshotSchema(), nil
+}
 
 // Snapshot appends to dst, a batch of the snapshot schema, the states that
 // changed since the last Snapshot, or all of them, in order of window end, then the keys in SQL's order.
@@ -64,7 +82,7 @@ func (f *Final) appendSnapshot(dst *batch.Batch, p *pane, slots []uint32) {
 // the same window and key. Restore the snapshots in the order in which they were made, the first of
 // them full, on a new Final, then call Resume.
 func (f *Final) Restore(b *batch.Batch) error {
-	if err := f.shape.checkSlices(b, f.snapshot); err != nil {
+	if err := f.shape.checkPartials(b, f.snapshot); err != nil {
 		return err
 	}
 	if err := f.checkRoom(b); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/engine/zone"
 )
 
 // Partial makes rows into partials, one per key and slice, on the edge.
@@ -58,12 +59,15 @@ type groupCache struct {
 const maxSpare = 4
 
 // NewPartial checks the window against the schema of the rows that it will be given.
-func NewPartial(w *plan.Window, in batch.Schema, cfg PartialConfig) (*Partial, error) {
-	s, err := newShape(w)
+func NewPartial(w *plan.Window, z *zone.Zone, in batch.Schema, cfg PartialConfig) (*Partial, error) {
+	s, err := newShape(w, z)
 	if err != nil {
 		return nil, err
 	}
-	p := &Partial{shape: s, cfg: cfg.withDefaults(), in: in, schema: s.partialSchema(), time: int(w.TimeColumn), str: -1, bySpan: map[span]*slice{}, newest: math.MinInt64}
+	if s.firstEnd >= 0 || s.gap != 0 {
+		return nil, fmt.Errorf("window: %w: it runs one tumbling window per step; upgrade to a version that has the others", ErrUnsupported)
+	}
+	p := &Partial{shape: s, cfg: cfg.withDefaults(), in: in, schema: s.partial, time: int(w.TimeColumn), str: -1, bySpan: map[span]*slice{}, newest: math.MinInt64}
 	if p.time >= len(in) || in[p.time].Type != batch.Timestamp {
 		return nil, fmt.Errorf("%w: event time is column %d, which is no timestamp of the input", ErrPlan, p.time)
 	}
@@ -148,7 +152,7 @@ func (p *Partial) slotOf(s *slice, group uint32) uint32 {
 // Merge takes a partial batch back in, as Drain made it. Nothing is late for it. On an
 // error nothing was taken.
 func (p *Partial) Merge(b *batch.Batch) error {
-	if err := p.shape.checkSlices(b, p.schema); err != nil {
+	if err := p.shape.checkPartials(b, p.schema); err != nil {
 		return err
 	}
 	nk := len(p.shape.keys)

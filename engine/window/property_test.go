@@ -71,7 +71,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 
 func (w *world) newPartial() *Partial {
 	cfg := PartialConfig{MaxGroups: pick(w.r, 0, 10), KeepKeys: pick(w.r, 0, 5)}
-	p, err := NewPartial(testWindow(w.t, w.keys, w.size, w.lateness), rowSchema(w.keys), cfg)
+	p, err := NewPartial(testWindow(w.t, w.keys, w.size, w.lateness), nil, rowSchema(w.keys), cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func (c *cloud) advance(fire, keep int64) {
 }
 
 func (c *cloud) newFinal() *Final {
-	f, err := NewFinal(testWindow(c.w.t, c.w.keys, c.w.size, c.w.lateness), FinalConfig{})
+	f, err := NewFinal(testWindow(c.w.t, c.w.keys, c.w.size, c.w.lateness), nil, FinalConfig{})
 	if err != nil {
 		c.w.t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func at(key any, ts int64) row { return row{keys: []any{key}, ts: ts, x: 1.5, n:
 
 func newTestPartial(t testing.TB, w *plan.Window, keys []batch.Type, cfg PartialConfig) *Partial {
 	t.Helper()
-	p, err := NewPartial(w, rowSchema(keys), cfg)
+	p, err := NewPartial(w, nil, rowSchema(keys), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func newTestPartial(t testing.TB, w *plan.Window, keys []batch.Type, cfg Partial
 
 func newTestFinal(t testing.TB, w *plan.Window, cfg FinalConfig) *Final {
 	t.Helper()
-	f, err := NewFinal(w, cfg)
+	f, err := NewFinal(w, nil, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,11 +97,14 @@ func wantLines(t testing.TB, got []string, want ...string) {
 func TestOtherWindowsAreRefused(t *testing.T) {
 	for _, kind := range []plan.WindowSpec_Kind{plan.WindowSpec_HOPPING, plan.WindowSpec_CUMULATIVE, plan.WindowSpec_SESSION} {
 		w := testWindow(t, stringKey, 10, 0)
-		w.Windows[0].Kind = kind
-		if _, err := NewPartial(w, rowSchema(stringKey), PartialConfig{}); !errors.Is(err, ErrUnsupported) {
+		w.SliceMicros, w.Windows[0].Kind, w.Windows[0].EveryMicros = 5, kind, 5
+		if kind == plan.WindowSpec_SESSION {
+			w.SliceMicros = 0
+		}
+		if _, err := NewPartial(w, nil, rowSchema(stringKey), PartialConfig{}); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("NewPartial of %s: %v", kind, err)
 		}
-		if _, err := NewFinal(w, FinalConfig{}); !errors.Is(err, ErrUnsupported) {
+		if _, err := NewFinal(w, nil, FinalConfig{}); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("NewFinal of %s: %v", kind, err)
 		}
 	}
@@ -109,27 +112,41 @@ func TestOtherWindowsAreRefused(t *testing.T) {
 
 func TestInconsistentPlansAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(w *plan.Window){
-		"slice":        func(w *plan.Window) { w.SliceMicros = 5 },
-		"size":         func(w *plan.Window) { w.SliceMicros, w.Windows[0].SizeMicros = 0, 0 },
-		"lateness":     func(w *plan.Window) { w.AllowedLatenessMicros = -1 },
-		"key type":     func(w *plan.Window) { w.Keys[0].Type = 99 },
-		"key column":   func(w *plan.Window) { w.KeyColumns[0] = 77 },
-		"no key":       func(w *plan.Window) { w.KeyColumns = nil },
-		"time":         func(w *plan.Window) { w.TimeColumn = 2 },
-		"accumulator":  func(w *plan.Window) { w.Accumulators[2].Kind = "median" },
-		"argument":     func(w *plan.Window) { w.Accumulators[2].Column = 4 },
-		"no argument":  func(w *plan.Window) { w.Accumulators[2].Column = -1 },
-		"result":       func(w *plan.Window) { w.Results[2].Accumulators[0] = 40 },
-		"function":     func(w *plan.Window) { w.Results[2].Function = "median" },
-		"result type":  func(w *plan.Window) { w.Results[2].Type = uint32(batch.Bool) },
-		"result kinds": func(w *plan.Window) { w.Results[3].Accumulators = w.Results[3].Accumulators[:1] },
+		"slice":               func(w *plan.Window) { w.SliceMicros = 5 },
+		"size":                func(w *plan.Window) { w.SliceMicros, w.Windows[0].SizeMicros = 0, 0 },
+		"lateness":            func(w *plan.Window) { w.AllowedLatenessMicros = -1 },
+		"key type":            func(w *plan.Window) { w.Keys[0].Type = 99 },
+		"key column":          func(w *plan.Window) { w.KeyColumns[0] = 77 },
+		"no key":              func(w *plan.Window) { w.KeyColumns = nil },
+		"time":                func(w *plan.Window) { w.TimeColumn = 2 },
+		"accumulator":         func(w *plan.Window) { w.Accumulators[2].Kind = "median" },
+		"argument":            func(w *plan.Window) { w.Accumulators[2].Column = 4 },
+		"no argument":         func(w *plan.Window) { w.Accumulators[2].Column = -1 },
+		"result":              func(w *plan.Window) { w.Results[2].Accumulators[0] = 40 },
+		"function":            func(w *plan.Window) { w.Results[2].Function = "median" },
+		"result type":         func(w *plan.Window) { w.Results[2].Type = uint32(batch.Bool) },
+		"result kinds":        func(w *plan.Window) { w.Results[3].Accumulators = w.Results[3].Accumulators[:1] },
+		"no window":           func(w *plan.Window) { w.Windows = nil },
+		"hop":                 func(w *plan.Window) { w.Windows[0].Kind = plan.WindowSpec_HOPPING },
+		"many windows":        func(w *plan.Window) { w.SliceMicros = 1; spoilSpec(w, plan.WindowSpec_HOPPING, 1_000_000, 1) },
+		"step":                func(w *plan.Window) { w.SliceMicros = 1; spoilSpec(w, plan.WindowSpec_CUMULATIVE, 10, 3) },
+		"session with slices": func(w *plan.Window) { spoilSpec(w, plan.WindowSpec_SESSION, 0, 10) },
+		"gap":                 func(w *plan.Window) { w.SliceMicros = 0; spoilSpec(w, plan.WindowSpec_SESSION, 0, 0) },
+		"session with others": func(w *plan.Window) {
+			w.Windows = append(w.Windows, &plan.WindowSpec{Kind: plan.WindowSpec_SESSION, EveryMicros: 10})
+		},
+		"rules": func(w *plan.Window) { w.TimeZone = "Europe/Paris" },
 	} {
 		w := testWindow(t, stringKey, 10, 0)
 		spoil(w)
-		if _, err := NewPartial(w, rowSchema(stringKey), PartialConfig{}); !errors.Is(err, ErrPlan) {
+		if _, err := NewPartial(w, nil, rowSchema(stringKey), PartialConfig{}); !errors.Is(err, ErrPlan) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func spoilSpec(w *plan.Window, kind plan.WindowSpec_Kind, size, every int64) {
+	w.Windows[0] = &plan.WindowSpec{Kind: kind, SizeMicros: size, EveryMicros: every}
 }
 
 func TestSchemas(t *testing.T) {
@@ -148,7 +165,7 @@ func TestSchemas(t *testing.T) {
 		t.Error(got)
 	}
 	partial := names(PartialSchema(w))
-	if !strings.HasPrefix(partial, "k0 slice_start slice_end _state_0_0 _state_1_0 _state_2_0 _state_2_1 ") {
+	if !strings.HasPrefix(partial, "k0 slice_start slice_end _0_count _1_count_value _2_sum_0 _2_sum_1 ") {
 		t.Error(partial)
 	}
 	if got := names(SnapshotSchema(w)); got != partial+" _revision _pending" {
