@@ -78,6 +78,16 @@ func (a *Agent) metrics() *metrics.Set {
 				resent, found = resent+st.Resent, found+st.Found
 			}
 		}
+		for _, k := range p.Sinks {
+			label := func(name string) string {
+				return fmt.Sprintf(`leat_agent_sink_%s{pipeline=%q,version="%d",sink=%q}`, name, p.Name, p.Version, k.Name)
+			}
+			s.NewCounter(label("delivered_total")).Set(k.Delivered)
+			s.NewCounter(label("dropped_total")).Set(k.Dropped)
+			s.NewCounter(label("failures_total")).Set(k.Failures)
+			gauge(label("waiting"), float64(k.Waiting))
+			gauge(label("queue_bytes"), float64(k.Bytes))
+		}
 		count("frames_resent_total", resent)
 		count("frames_found_durable_total", found)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/leatio/leat/agent/sink"
 	"github.com/leatio/leat/agent/source"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/wire"
@@ -22,6 +23,7 @@ type PipelineView struct {
 	Source   source.Status
 	Waiting  uint64 // frames in the outbox: not sent, or sent and not acknowledged
 	Acked    uint64 // frames that the cloud acknowledged
+	Sinks    []sink.Stats
 }
 
 // View is how the agent fares.
@@ -64,6 +66,7 @@ func (r *running) view() PipelineView {
 		out := r.pipe.store.Stream(r.pipe.packerStream())
 		first := out.First() // before Next, which only rises
 		v.Waiting, v.Acked = out.Next()-first, first-1
+		v.Sinks = r.pipe.sinks.stats()
 	}
 	return v
 }
