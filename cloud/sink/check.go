@@ -104,6 +104,9 @@ func (w *Write) Validate() error {
 			return fmt.Errorf("%w: column %q of table %q has %d of %d values", ErrBadWrite, f.Name, w.Table.Name, c.Len(), w.Rows.N)
 		}
 	}
+	if w.Table.Plain() && w.Rows.Deleted != nil {
+		return fmt.Errorf("%w: table %q has no identifying columns, so that no row of it can be deleted", ErrBadWrite, w.Table.Name)
+	}
 	n, revisions, ids := w.Rows.Len(), w.Rows.Len(), 0
 	if w.Table.Plain() {
 		revisions, ids = 0, n

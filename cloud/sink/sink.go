@@ -30,7 +30,9 @@ func (t *Table) Plain() bool { return len(t.Keys) == 0 }
 // Write is a set of rows for one table.
 type Write struct {
 	Table Table
-	Rows  *batch.Batch // valid until Apply returns; its columns are those of Table.Schema
+	// Rows is valid until Apply returns; its columns are those of Table.Schema. A row of a
+	// window table that is marked as deleted takes its identity's row away.
+	Rows *batch.Batch
 	// Revisions has one revision for each counting row of a window table; nil for a plain table.
 	Revisions []int64
 	// IDs has one deterministic id for each counting row of a plain table; nil for a window table.

@@ -62,7 +62,7 @@ func (r *results) add(n *plan.Node, s batch.Schema, b *batch.Batch) error {
 	}
 	narrow := *b
 	if revision >= 0 {
-		narrow.Cols = b.Cols[:revision:revision]
+		narrow.Cols = without(b.Cols, revision)
 	}
 	w.rows.AppendRows(&narrow)
 	r.rows += b.Len()
@@ -76,17 +76,26 @@ func (r *results) add(n *plan.Node, s batch.Schema, b *batch.Batch) error {
 	return nil
 }
 
+// without leaves out one item.
+func without[T any](s []T, at int) []T { return append(s[:at:at], s[at+1:]...) }
+
 // tableOf describes the table of a sink; _revision is not one of its columns.
 func tableOf(t *plan.TableSink, s batch.Schema, revision int) sink.Table {
 	out := sink.Table{Name: t.Name, Schema: s, KeepMicros: t.KeepMicros, TimeColumn: -1}
+	place := func(column uint32) int {
+		if revision >= 0 && int(column) > revision {
+			return int(column) - 1
+		}
+		return int(column)
+	}
 	if t.HasTimeColumn {
-		out.TimeColumn = int(t.TimeColumn)
+		out.TimeColumn = place(t.TimeColumn)
 	}
 	if revision >= 0 {
-		out.Schema = s[:revision:revision]
+		out.Schema = without(s, revision)
 	}
 	for _, k := range t.Keys {
-		out.Keys = append(out.Keys, int(k))
+		out.Keys = append(out.Keys, place(k))
 	}
 	return out
 }

@@ -18,7 +18,8 @@ const (
 // target is a table, as one write sees it, with prepared statements.
 type target struct {
 	many, one *sql.Stmt
-	perMany   int // rows of many
+	perMany   int       // rows of many
+	gone      *sql.Stmt // deletes a row; nil for plain tables
 }
 
 // signature tells writes of different shape apart.
@@ -51,6 +52,11 @@ func (w *writer) target(t *sink.Table) (*target, error) {
 	if g.many, err = w.conn.PrepareContext(context.Background(), insertSQL(t, g.perMany)); err != nil {
 		return nil, err
 	}
+	if !t.Plain() {
+		if g.gone, err = w.conn.PrepareContext(context.Background(), deleteSQL(t)); err != nil {
+			return nil, err
+		}
+	}
 	if w.targets == nil {
 		w.targets = map[string]*target{}
 	}
@@ -63,6 +69,9 @@ func (w *writer) forget() {
 	for _, g := range w.targets {
 		_ = g.one.Close()
 		_ = g.many.Close()
+		if g.gone != nil {
+			_ = g.gone.Close()
+		}
 	}
 	clear(w.targets)
 }
@@ -94,6 +103,15 @@ func insertSQL(t *sink.Table, rows int) string {
 		identity(t.Schema, t.Keys), strings.Join(sets, ", "), extra, quote(t.Name), extra)
 }
 
+// deleteSQL removes the row of an identity, given as in identity, of a lower revision.
+func deleteSQL(t *sink.Table) string {
+	var terms []string
+	for i := range t.Keys {
+		terms = append(terms, identity(t.Schema, t.Keys[i:i+1])+" = "+orNull(t.Schema[t.Keys[i]].Type, "?"))
+	}
+	return fmt.Sprintf("DELETE FROM %s WHERE %s AND %s < ?", quote(t.Name), strings.Join(terms, " AND "), quote(sink.RevisionColumn))
+}
+
 // apply writes the rows of one write.
 func (w *writer) apply(wr *sink.Write) error {
 	g, err := w.target(&wr.Table)
@@ -102,11 +120,19 @@ func (w *writer) apply(wr *sink.Write) error {
 	}
 	n := wr.Rows.Len()
 	for at := 0; at < n; {
+		w.args = w.args[:0]
+		if deleted(wr, at) {
+			w.args = appendIdentity(w.args, wr, at)
+			if _, err := g.gone.ExecContext(context.Background(), w.args...); err != nil {
+				return err
+			}
+			at++
+			continue
+		}
 		stmt, rows := g.one, 1
-		if n-at >= g.perMany {
+		if n-at >= g.perMany && !anyDeleted(wr, at, at+g.perMany) {
 			stmt, rows = g.many, g.perMany
 		}
-		w.args = w.args[:0]
 		for i := at; i < at+rows; i++ {
 			w.args = appendRow(w.args, wr, i)
 		}
@@ -119,12 +145,38 @@ func (w *writer) apply(wr *sink.Write) error {
 	return nil
 }
 
+func rowOf(wr *sink.Write, i int) int {
+	if wr.Rows.Sel != nil {
+		return int(wr.Rows.Sel[i])
+	}
+	return i
+}
+
+// deleted tells whether the i-th counting row takes a row away.
+func deleted(wr *sink.Write, i int) bool {
+	return wr.Rows.Deleted != nil && wr.Rows.Deleted.Get(rowOf(wr, i))
+}
+
+func anyDeleted(wr *sink.Write, from, to int) bool {
+	for i := from; i < to && wr.Rows.Deleted != nil; i++ {
+		if deleted(wr, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendIdentity adds the arguments of deleteSQL for the i-th counting row.
+func appendIdentity(args []any, wr *sink.Write, i int) []any {
+	for _, k := range wr.Table.Keys {
+		args = append(args, value(&wr.Rows.Cols[k], rowOf(wr, i)))
+	}
+	return append(args, wr.Revisions[i])
+}
+
 // appendRow adds the arguments of the i-th counting row.
 func appendRow(args []any, wr *sink.Write, i int) []any {
-	row := i
-	if wr.Rows.Sel != nil {
-		row = int(wr.Rows.Sel[i])
-	}
+	row := rowOf(wr, i)
 	for c := range wr.Rows.Cols {
 		args = append(args, value(&wr.Rows.Cols[c], row))
 	}

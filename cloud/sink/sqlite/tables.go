@@ -54,13 +54,17 @@ func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`
 func identity(schema batch.Schema, keys []int) string {
 	terms := make([]string, len(keys))
 	for i, k := range keys {
-		null := "x''"
-		if schema[k].Type == batch.Bytes {
-			null = "0"
-		}
-		terms[i] = fmt.Sprintf("ifnull(%s, %s)", quote(schema[k].Name), null)
+		terms[i] = orNull(schema[k].Type, quote(schema[k].Name))
 	}
 	return strings.Join(terms, ", ")
+}
+
+func orNull(t batch.Type, expr string) string {
+	null := "x''"
+	if t == batch.Bytes {
+		null = "0"
+	}
+	return fmt.Sprintf("ifnull(%s, %s)", expr, null)
 }
 
 func columnDef(f batch.Field) string { return quote(f.Name) + " " + sqlTypes[f.Type] }
