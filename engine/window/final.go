@@ -144,7 +144,7 @@ func (f *Final) slotOf(b *batch.Batch, r int, sl span) (*pane, uint32) {
 	}
 	by := firstColumns(len(f.shape.keys))
 	f.key = batch.AppendKey(f.key[:0], b.Cols, by, r)
-	group := f.keys.group(f.key, b.Cols, by, r)
+	group := f.keys.group(f.key)
 	if slot, ok := p.index.get(group); ok {
 		return p, slot
 	}

@@ -63,11 +63,7 @@ func (f *Final) appendResults(p *pane, slots []uint32) error {
 	cols, nk := f.out.Cols, len(f.shape.keys)
 	appendInts(&cols[0], p.start, len(slots))
 	appendInts(&cols[1], p.end, len(slots))
-	for k := range nk {
-		for _, s := range slots {
-			cols[2+k].AppendFrom(&f.keys.cols[k], int(f.group[s]))
-		}
-	}
+	f.keys.appendKeys(cols[2:], slots, f.group)
 	for i, r := range f.shape.results {
 		if err := aggregate.Finish(r.function, r.param, f.states.args[i], slots, &cols[2+nk+i]); err != nil {
 			return err
@@ -120,11 +116,10 @@ func (f *Final) forget() {
 func (f *Final) compact() {
 	old, oldRefs := f.keys, f.refs
 	f.keys, f.refs = newKeyTable(f.shape.keys, bySQL), nil
-	by := firstColumns(len(f.shape.keys))
 	moved := make([]uint32, old.len())
 	for g := range old.len() {
 		if g < len(oldRefs) && oldRefs[g] > 0 {
-			moved[g] = f.keys.group(old.bytes(uint32(g)), old.cols, by, g)
+			moved[g] = f.keys.group(old.bytes(uint32(g)))
 			f.refs = append(f.refs, oldRefs[g])
 		}
 	}

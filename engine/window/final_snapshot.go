@@ -59,11 +59,7 @@ func (f *Final) Snapshot(full bool, dst *batch.Batch) error {
 
 func (f *Final) appendSnapshot(dst *batch.Batch, p *pane, slots []uint32) {
 	nk := len(f.shape.keys)
-	for k := range nk {
-		for _, s := range slots {
-			dst.Cols[k].AppendFrom(&f.keys.cols[k], int(f.group[s]))
-		}
-	}
+	f.keys.appendKeys(dst.Cols, slots, f.group)
 	appendInts(&dst.Cols[nk], p.start, len(slots))
 	appendInts(&dst.Cols[nk+1], p.end, len(slots))
 	f.states.appendTo(dst.Cols, slots)

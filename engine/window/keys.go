@@ -2,6 +2,8 @@ package window
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -11,17 +13,19 @@ import (
 
 // keyTable gives each different key a small number, its group, in order of
 // first sight. It is an open-addressing table, probed linearly, over the bytes of
-// batch.AppendKey in an arena. It only grows; its owner starts a new one.
+// batch.AppendKey in an arena, from which the columns are made again. It only grows; its owner starts a new one.
 type keyTable struct {
-	cols  []batch.Column // the keys by group, canonical
-	arena []byte
-	ends  []int // by group: where its bytes end in arena
-	table []keySlot
+	schema batch.Schema
+	arena  []byte
+	ends   []int // by group: where its bytes end in arena
+	table  []keySlot
+	codes  []codeCache // by key column
 
 	compare func(t *keyTable, a, b uint32) int
 	sorted  []uint32 // groups in order of compare, as far as they were ranked
 	rank    []uint32 // by group
 	scratch []uint32
+	at      []int // scratch: by key, where its next column begins
 }
 
 type keySlot struct {
@@ -29,8 +33,14 @@ type keySlot struct {
 	group uint32 // group+1; 0 = free
 }
 
+// codeCache remembers which code of one Dict a group's string is.
+type codeCache struct {
+	dict *batch.Dict
+	code []uint32 // by group: code+1; 0 = not known yet
+}
+
 func newKeyTable(s batch.Schema, compare func(t *keyTable, a, b uint32) int) *keyTable {
-	return &keyTable{cols: batch.New(s).Cols, table: make([]keySlot, 64), compare: compare}
+	return &keyTable{schema: s, table: make([]keySlot, 64), codes: make([]codeCache, len(s)), compare: compare}
 }
 
 func (t *keyTable) len() int { return len(t.ends) }
@@ -61,8 +71,8 @@ func (t *keyTable) probe(h uint64, key []byte) (group uint32, at uint64) {
 	}
 }
 
-// group is the group of the key in row i of cols[by...], whose bytes are key.
-func (t *keyTable) group(key []byte, cols []batch.Column, by []int, i int) uint32 {
+// group is the group of the key with these bytes of batch.AppendKey.
+func (t *keyTable) group(key []byte) uint32 {
 	h := xxhash.Sum64(key)
 	g, at := t.probe(h, key)
 	if g != 0 {
@@ -70,27 +80,15 @@ func (t *keyTable) group(key []byte, cols []batch.Column, by []int, i int) uint3
 	}
 	t.arena = append(t.arena, key...)
 	t.ends = append(t.ends, len(t.arena))
-	for k := range t.cols {
-		c := &t.cols[k]
-		c.AppendFrom(&cols[by[k]], i)
-		if c.Type == batch.Double {
-			last := &c.Doubles[len(c.Doubles)-1]
-			if *last != *last {
-				*last = batch.CanonicalNaN
-			} else if *last == 0 {
-				*last = 0 // not -0
-			}
-		}
-	}
 	t.table[at] = keySlot{uint32(h >> 32), uint32(len(t.ends))}
-	if 2*len(t.ends) > len(t.table) {
+	if 4*len(t.ends) > 3*len(t.table) {
 		t.grow()
 	}
 	return uint32(len(t.ends) - 1)
 }
 
 func (t *keyTable) grow() {
-	t.table = make([]keySlot, 4*len(t.table))
+	t.table = make([]keySlot, 2*len(t.table))
 	mask := uint64(len(t.table) - 1)
 	for g := range t.ends {
 		h := xxhash.Sum64(t.bytes(uint32(g)))
@@ -102,6 +100,113 @@ func (t *keyTable) grow() {
 	}
 }
 
+// appendKeys appends the keys of slots to the key columns dst; groupOf gives the group by slot.
+func (t *keyTable) appendKeys(dst []batch.Column, slots, groupOf []uint32) {
+	if len(t.schema) == 0 {
+		return
+	}
+	if cap(t.at) < len(slots) {
+		t.at = make([]int, len(slots)+len(slots)/4)
+	}
+	at := t.at[:len(slots)]
+	for k := range dst[:len(t.schema)] {
+		c := &dst[k]
+		if c.Type == batch.String {
+			t.appendStrings(k, c, slots, groupOf, at)
+			continue
+		}
+		for i, s := range slots {
+			g := groupOf[s]
+			if k == 0 {
+				at[i] = 0
+			}
+			at[i] += appendKeyColumn(c, t.bytes(g)[at[i]:])
+		}
+	}
+}
+
+// appendStrings is appendKeys for the key column k of strings. Each string is looked up in
+// the column's Dict once, as long as that stays the same.
+func (t *keyTable) appendStrings(k int, c *batch.Column, slots, groupOf []uint32, at []int) {
+	if c.Dict == nil {
+		c.Dict = batch.NewDict()
+	}
+	cache, last := &t.codes[k], k == len(t.schema)-1
+	if cache.dict != c.Dict {
+		clear(cache.code)
+		cache.dict = c.Dict
+	}
+	if n := t.len(); n > len(cache.code) {
+		cache.code = append(cache.code, make([]uint32, n-len(cache.code))...)
+	}
+	for i, s := range slots {
+		g := groupOf[s]
+		code := cache.code[g]
+		if code == 0 || !last {
+			if k == 0 {
+				at[i] = 0
+			}
+			key := t.bytes(g)[at[i]:]
+			if key[0] == 0 {
+				c.AppendNull()
+				at[i]++
+				continue
+			}
+			value, n := keyBytes(key)
+			at[i] += n
+			if code == 0 {
+				code = c.Dict.Code(value) + 1
+				cache.code[g] = code
+			}
+		}
+		c.Codes = append(c.Codes, code-1)
+		if c.Valid != nil {
+			c.Valid = c.Valid.Append(len(c.Codes)-1, true)
+		}
+	}
+}
+
+// appendKeyColumn appends the column that key, bytes of batch.AppendKey, begins with, and gives its length there.
+func appendKeyColumn(c *batch.Column, key []byte) int {
+	if key[0] == 0 {
+		c.AppendNull()
+		return 1
+	}
+	n := c.Len()
+	size := 9
+	switch c.Type {
+	case batch.Bool:
+		c.Bools = append(c.Bools, key[1] == 1)
+		size = 2
+	case batch.Double:
+		c.Doubles = append(c.Doubles, math.Float64frombits(binary.BigEndian.Uint64(key[1:])))
+	case batch.String:
+		if c.Dict == nil {
+			c.Dict = batch.NewDict()
+		}
+		var value []byte
+		value, size = keyBytes(key)
+		c.Codes = append(c.Codes, c.Dict.Code(value))
+	case batch.Bytes:
+		var value []byte
+		value, size = keyBytes(key)
+		c.AppendBlob(value)
+	default:
+		c.Ints = append(c.Ints, int64(binary.BigEndian.Uint64(key[1:])))
+	}
+	if c.Valid != nil {
+		c.Valid = c.Valid.Append(n, true)
+	}
+	return size
+}
+
+// keyBytes is the string or the bytes that key, of which it takes n, begins with.
+func keyBytes(key []byte) (value []byte, n int) {
+	length, n := binary.Uvarint(key[1:])
+	n++
+	return key[n : n+int(length)], n + int(length)
+}
+
 // order sorts slots, of different groups, by their keys; groupOf gives the group by slot.
 func (t *keyTable) order(slots, groupOf []uint32) {
 	if 8*len(slots) < t.len() {
@@ -111,7 +216,7 @@ func (t *keyTable) order(slots, groupOf []uint32) {
 	t.rankAll()
 	// Each slot to its rank, then up the ranks.
 	if cap(t.scratch) < t.len() {
-		t.scratch = make([]uint32, 2*t.len())
+		t.scratch = make([]uint32, t.len()+t.len()/4)
 	}
 	at := t.scratch[:t.len()]
 	clear(at)
@@ -138,15 +243,19 @@ func (t *keyTable) rankAll() {
 	}
 	compare := func(a, b uint32) int { return t.compare(t, a, b) }
 	slices.SortFunc(fresh, compare)
-	merged, rest := make([]uint32, 0, t.len()), t.sorted
-	for len(fresh) > 0 && len(rest) > 0 {
-		if compare(fresh[0], rest[0]) < 0 {
-			merged, fresh = append(merged, fresh[0]), fresh[1:]
-		} else {
-			merged, rest = append(merged, rest[0]), rest[1:]
+	if old == 0 {
+		t.sorted = fresh
+	} else {
+		merged, rest := make([]uint32, 0, t.len()), t.sorted
+		for len(fresh) > 0 && len(rest) > 0 {
+			if compare(fresh[0], rest[0]) < 0 {
+				merged, fresh = append(merged, fresh[0]), fresh[1:]
+			} else {
+				merged, rest = append(merged, rest[0]), rest[1:]
+			}
 		}
+		t.sorted = append(append(merged, fresh...), rest...)
 	}
-	t.sorted = append(append(merged, fresh...), rest...)
 	t.rank = make([]uint32, t.len())
 	for i, g := range t.sorted {
 		t.rank[g] = uint32(i)
@@ -154,13 +263,9 @@ func (t *keyTable) rankAll() {
 }
 
 func (t *keyTable) sizeBytes() int {
-	n := cap(t.arena) + 8*cap(t.ends) + 8*len(t.table) + 4*(cap(t.sorted)+cap(t.rank)+cap(t.scratch))
-	for i := range t.cols {
-		c := &t.cols[i]
-		n += cap(c.Bools) + 8*cap(c.Ints) + 8*cap(c.Doubles) + 4*cap(c.Codes) + 4*cap(c.Offsets) + cap(c.Data) + 8*cap(c.Valid)
-		if c.Dict != nil {
-			n += c.Dict.SizeBytes()
-		}
+	n := cap(t.arena) + 8*cap(t.ends) + 8*len(t.table) + 4*(cap(t.sorted)+cap(t.rank)+cap(t.scratch)) + 8*cap(t.at)
+	for i := range t.codes {
+		n += 4 * cap(t.codes[i].code)
 	}
 	return n
 }

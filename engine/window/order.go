@@ -2,7 +2,8 @@ package window
 
 import (
 	"bytes"
-	"strings"
+	"encoding/binary"
+	"math"
 
 	"github.com/leatio/leat/engine/batch"
 )
@@ -23,45 +24,48 @@ func byBytes(t *keyTable, a, b uint32) int { return bytes.Compare(t.bytes(a), t.
 // bySQL is the order of ORDER BY over the key columns: NaN after all numbers,
 // nulls last, strings by their bytes.
 func bySQL(t *keyTable, a, b uint32) int {
-	for k := range t.cols {
-		if c := compareSQL(&t.cols[k], int(a), int(b)); c != 0 {
+	x, y := t.bytes(a), t.bytes(b)
+	for _, f := range t.schema {
+		c, nx, ny := compareSQL(f.Type, x, y)
+		if c != 0 {
 			return c
 		}
+		x, y = x[nx:], y[ny:]
 	}
 	return 0
 }
 
-func compareSQL(c *batch.Column, a, b int) int {
-	if na, nb := c.Null(a), c.Null(b); na || nb {
-		return compareBools(na, nb)
+// compareSQL compares the columns that two keys, in the bytes of batch.AppendKey, begin with, and
+// gives the bytes that these take.
+func compareSQL(t batch.Type, a, b []byte) (c, na, nb int) {
+	if a[0] == 0 || b[0] == 0 {
+		return int(b[0]) - int(a[0]), 1, 1 // of two nulls; else there is a difference
 	}
-	switch c.Type {
+	switch t {
 	case batch.Bool:
-		return compareBools(c.Bools[a], c.Bools[b])
-	case batch.Double:
-		x, y := c.Doubles[a], c.Doubles[b]
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return compareBools(x != x, y != y)
-	case batch.String:
-		return strings.Compare(c.Str(a), c.Str(b))
-	case batch.Bytes:
-		return bytes.Compare(c.Blob(a), c.Blob(b))
-	default:
-		return compareInts(c.Ints[a], c.Ints[b])
+		return int(a[1]) - int(b[1]), 2, 2
+	case batch.String, batch.Bytes:
+		x, na := keyBytes(a)
+		y, nb := keyBytes(b)
+		return bytes.Compare(x, y), na, nb
 	}
+	x, y := binary.BigEndian.Uint64(a[1:]), binary.BigEndian.Uint64(b[1:])
+	if t == batch.Double {
+		return compareDoubles(math.Float64frombits(x), math.Float64frombits(y)), 9, 9
+	}
+	return compareInts(int64(x), int64(y)), 9, 9
 }
 
-func compareBools(a, b bool) int {
+func compareDoubles(x, y float64) int {
 	switch {
-	case a == b:
-		return 0
-	case b:
+	case x < y:
 		return -1
+	case x > y:
+		return 1
+	case x == y || x != x && y != y:
+		return 0
+	case x != x:
+		return 1
 	}
-	return 1
+	return -1
 }

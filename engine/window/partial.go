@@ -161,7 +161,7 @@ func (p *Partial) Merge(b *batch.Batch) error {
 	for k := range b.Len() {
 		r := rowOf(b, k)
 		p.key = batch.AppendKey(p.key[:0], b.Cols, by, r)
-		group := p.keys.group(p.key, b.Cols, by, r)
+		group := p.keys.group(p.key)
 		s := p.sliceAt(span{b.Cols[nk].Ints[r], b.Cols[nk+1].Ints[r]})
 		slots, rows = append(slots, p.slotOf(s, group)), append(rows, uint32(r))
 	}
@@ -183,12 +183,7 @@ func (p *Partial) Drain(dst *batch.Batch) {
 		appendInts(&dst.Cols[nk], s.start, len(s.slots))
 		appendInts(&dst.Cols[nk+1], s.end, len(s.slots))
 	}
-	for k := range nk {
-		from := &p.keys.cols[k]
-		for _, slot := range order {
-			dst.Cols[k].AppendFrom(from, int(p.groupOf[slot]))
-		}
-	}
+	p.keys.appendKeys(dst.Cols, order, p.groupOf)
 	p.states.appendTo(dst.Cols, order)
 	dst.N += len(order)
 	p.states.clear(order)

@@ -120,13 +120,13 @@ func (p *Partial) rowGroup(b *batch.Batch, r int) uint32 {
 		return p.stringGroup(b, r)
 	}
 	p.key = batch.AppendKey(p.key[:0], b.Cols, p.by, r)
-	return p.keys.group(p.key, b.Cols, p.by, r)
+	return p.keys.group(p.key)
 }
 
 // stringGroup looks the group of a string key up and remembers it by the code.
 func (p *Partial) stringGroup(b *batch.Batch, r int) uint32 {
 	p.key = batch.AppendKey(p.key[:0], b.Cols, p.by, r)
-	group := p.keys.group(p.key, b.Cols, p.by, r)
+	group := p.keys.group(p.key)
 	code := int(b.Cols[p.str].Codes[r])
 	if n := code + 1; n > len(p.codes.group) {
 		if n > cap(p.codes.group) {
