@@ -69,7 +69,7 @@ func (c *Cloud) special(_ *tree, n *plan.Node, in batch.Schema) (operator, error
 		c.ports[op.PortIn.Port] = append(c.ports[op.PortIn.Port], int(n.Id))
 		return pass{}, nil
 	case *plan.Node_FinalWindow:
-		w, err := newCloudWindow(op.FinalWindow, window.FinalConfig{LastOnly: c.cfg.LastOnly})
+		w, err := newCloudWindow(op.FinalWindow, c.env.exprs.Zones[op.FinalWindow.TimeZone], window.FinalConfig{LastOnly: c.cfg.LastOnly})
 		if err != nil {
 			return nil, err
 		}

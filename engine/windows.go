@@ -4,6 +4,7 @@ import (
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/window"
+	"github.com/leatio/leat/engine/zone"
 )
 
 // edgeWindow feeds the rows of a batch to partial aggregates.
@@ -43,22 +44,16 @@ func (p partialPending) bound() int64 {
 
 // cloudWindow merges partials; results leave when the watermark advances.
 type cloudWindow struct {
-	final  *window.Final
-	schema batch.Schema // of snapshots
-	snap   *batch.Batch
-	fired  int64
+	final *window.Final
+	fired int64
 }
 
-func newCloudWindow(w *plan.Window, cfg window.FinalConfig) (*cloudWindow, error) {
-	f, err := window.NewFinal(w, nil, cfg)
+func newCloudWindow(w *plan.Window, z *zone.Zone, cfg window.FinalConfig) (*cloudWindow, error) {
+	f, err := window.NewFinal(w, z, cfg)
 	if err != nil {
 		return nil, err
 	}
-	schema, err := window.SnapshotSchema(w)
-	if err != nil {
-		return nil, err
-	}
-	return &cloudWindow{final: f, schema: schema, snap: batch.New(schema)}, nil
+	return &cloudWindow{final: f}, nil
 }
 
 func (w *cloudWindow) process(b *batch.Batch, _ Emit) error { return w.final.Merge(b) }
@@ -70,15 +65,20 @@ func (w *cloudWindow) advance(fire, keep int64, emit Emit) error {
 	})
 }
 
-func (w *cloudWindow) stateSchemas() []Section { return []Section{{Schema: w.schema}} }
-
-func (w *cloudWindow) changes(full bool, emit func(int, *batch.Batch) error) error {
-	w.snap.Reset()
-	if err := w.final.Snapshot(full, w.snap); err != nil {
-		return err
+func (w *cloudWindow) stateSchemas() []Section {
+	var out []Section
+	for _, s := range w.final.SnapshotSchemas() {
+		out = append(out, Section{Schema: s})
 	}
-	return emit(0, w.snap)
+	return out
 }
 
-func (w *cloudWindow) restore(_ int, b *batch.Batch) error { return w.final.Restore(b) }
-func (w *cloudWindow) resume(fire, keep int64)             { w.final.Resume(fire, keep) }
+func (w *cloudWindow) changes(full bool, emit func(int, *batch.Batch) error) error {
+	return w.final.Snapshot(full, emit)
+}
+
+func (w *cloudWindow) restore(section int, b *batch.Batch) error {
+	return w.final.Restore(section, b)
+}
+
+func (w *cloudWindow) resume(fire, keep int64) { w.final.Resume(fire, keep) }

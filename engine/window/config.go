@@ -1,5 +1,7 @@
 package window
 
+import "github.com/leatio/leat/engine/batch"
+
 // PartialConfig bounds a Partial. The zero value is the default.
 type PartialConfig struct {
 	// MaxGroups is the number of pending (key, slice) partials and of known keys at which Full asks
@@ -33,6 +35,12 @@ type FinalConfig struct {
 	// MaxStates bounds the (key, window) states held; a Merge or Restore that would pass it is refused
 	// with ErrFull. 0 = 16,000,000.
 	MaxStates int
+	// Completeness gives what the columns _agents_seen and _agents_expected say of windows that end at
+	// windowEnd, where the window has these columns. Nil = 1, 1.
+	Completeness func(windowEnd int64) (seen, expected int64)
+	// OnTooLate takes the partials (of forwarded rows: as partials) that can change no window any more,
+	// which are dropped and counted; the batch is valid until it returns. Nil = they are only counted.
+	OnTooLate func(partials *batch.Batch)
 }
 
 func (c FinalConfig) withDefaults() FinalConfig {

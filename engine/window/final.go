@@ -1,9 +1,6 @@
 package window
 
 import (
-	"fmt"
-	"math"
-
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/zone"
@@ -14,213 +11,153 @@ import (
 // is unspecified: start again from a snapshot.
 type Final struct {
 	// constant
-	shape    *shape
-	cfg      FinalConfig
-	partial  batch.Schema
-	snapshot batch.Schema
+	cfg FinalConfig
 
-	fire, keep int64 // the largest seen
-
-	keys   *keyTable
-	refs   []uint32 // by group: states of it
-	live   int      // groups with states
-	states *states
-	meta   []meta   // by slot
-	group  []uint32 // by slot
-	free   []uint32 // slots
-
-	panes   map[span]*pane
-	byEnd   paneHeap // all panes
-	pending paneHeap // panes with states that are to fire
-	changed []*pane  // panes with states that are to be in the next snapshot
-	last    *pane    // hit last
-
+	*store
+	windows windows
 	tooLate int64
-	out     *batch.Batch
-	slots   []uint32 // scratch
-	rows    []uint32 // scratch
-	key     []byte   // scratch
+	begun   bool // a header was restored
+	out     resultBatch
 }
 
-// meta is what a state has beside its accumulators.
-type meta struct {
-	revision int64 // of the last firing; 0 = none
-	pending  bool  // changed since
-	changed  bool  // since the last snapshot
+// windows are the windows of a Final by their nature.
+type windows interface {
+	// fresh tells how many states of a batch of partials, or of rows, are new.
+	fresh(b *batch.Batch, rows bool) int
+	// merge and addRows take a checked batch in and give the rows that came too late.
+	merge(b *batch.Batch) (late []uint32)
+	addRows(b *batch.Batch) (late []uint32)
+	advance(fire, keep int64, out *resultBatch) error
+	fireable() (watermark int64, ok bool)
+	// What a snapshot holds, by section behind the header.
+	sections() []batch.Schema
+	era() int64
+	snapshot(full bool, emit func(section int, b *batch.Batch) error) error
+	begin(epoch int64) // a snapshot to be restored
+	restore(section int, b *batch.Batch) error
+	resume(fire, keep int64)
+	sizeBytes() int
 }
 
-// pane holds the states of one slice.
-type pane struct {
-	span
-	index     groupIndex
-	slots     []uint32
-	pending   []uint32 // slots
-	changed   []uint32 // slots
-	forgotten bool
-}
-
-// NewFinal checks the window.
+// NewFinal checks the window, whose zone is z (nil = UTC).
 func NewFinal(w *plan.Window, z *zone.Zone, cfg FinalConfig) (*Final, error) {
 	s, err := newShape(w, z)
 	if err != nil {
 		return nil, err
 	}
-	if s.firstEnd >= 0 || s.gap != 0 {
-		return nil, fmt.Errorf("window: %w: it runs one tumbling window per step; upgrade to a version that has the others", ErrUnsupported)
-	}
-	f := &Final{shape: s, cfg: cfg.withDefaults(), partial: s.partial, snapshot: s.snapshotSchema(),
-		fire: math.MinInt64, keep: math.MinInt64, panes: map[span]*pane{}, out: batch.New(s.resultCols)}
-	f.keys = newKeyTable(s.keys, bySQL)
-	f.states, err = newStates(s)
-	return f, err
+	return newFinal(s, cfg)
 }
 
-// Merge takes a batch of the partial schema in. Partials of forgotten windows
+func newFinal(s *shape, cfg FinalConfig) (*Final, error) {
+	cfg = cfg.withDefaults()
+	st, err := newStore(s, cfg.MaxStates)
+	if err != nil {
+		return nil, err
+	}
+	f := &Final{cfg: cfg, store: st}
+	f.out = resultBatch{store: st, completeness: cfg.Completeness, out: batch.New(s.resultCols)}
+	if s.gap != 0 {
+		f.windows = newSessions(st, cfg)
+	} else {
+		f.windows = newSliced(st, cfg)
+	}
+	return f, nil
+}
+
+// Merge takes a batch of the partial schema in. Partials that can change no window any more
 // are dropped and counted. On an error nothing was taken.
 func (f *Final) Merge(b *batch.Batch) error {
-	if err := f.shape.checkPartials(b, f.partial); err != nil {
+	if err := f.shape.checkPartials(b, f.shape.partial); err != nil {
 		return err
 	}
-	if err := f.checkRoom(b); err != nil {
+	if err := f.checkRoom(b, false); err != nil {
 		return err
 	}
-	slots, rows := f.slots[:0], f.rows[:0]
-	nk := len(f.shape.keys)
-	for k := range b.Len() {
-		r := rowOf(b, k)
-		sl := span{b.Cols[nk].Ints[r], b.Cols[nk+1].Ints[r]}
-		if f.isForgotten(sl.end) {
-			f.tooLate++
-			continue
-		}
-		p, slot := f.slotOf(b, r, sl)
-		f.touch(p, slot, true)
-		slots, rows = append(slots, slot), append(rows, uint32(r))
+	if late := f.windows.merge(b); late != nil {
+		f.dropped(&batch.Batch{Cols: b.Cols, N: b.N, Sel: late})
 	}
-	f.slots, f.rows = slots, rows
-	f.states.merge(slots, b.Cols, rows)
+	return nil
+}
+
+// AddRows takes a batch of forwarded rows in; they count as if they had come
+// as partials. On an error nothing was taken.
+func (f *Final) AddRows(b *batch.Batch) error {
+	if err := f.shape.checkRows(b); err != nil {
+		return err
+	}
+	if err := f.checkRoom(b, true); err != nil {
+		return err
+	}
+	if late := f.windows.addRows(b); late != nil {
+		f.dropped(f.asPartials(b, late))
+	}
 	return nil
 }
 
 // checkRoom tells whether the states of b fit below MaxStates.
-func (f *Final) checkRoom(b *batch.Batch) error {
-	if f.States()+b.Len() <= f.cfg.MaxStates {
+func (f *Final) checkRoom(b *batch.Batch, rows bool) error {
+	if f.held+b.Len() <= f.max {
 		return nil
 	}
-	nk, fresh := len(f.shape.keys), 0
-	by := firstColumns(nk)
-	for k := range b.Len() {
-		r := rowOf(b, k)
-		sl := span{b.Cols[nk].Ints[r], b.Cols[nk+1].Ints[r]}
-		if f.isForgotten(sl.end) {
-			continue
-		}
-		if p := f.panes[sl]; p != nil {
-			f.key = batch.AppendKey(f.key[:0], b.Cols, by, r)
-			if group, ok := f.keys.find(f.key); ok {
-				if _, ok := p.index.get(group); ok {
-					continue
-				}
-			}
-		}
-		fresh++
-	}
-	if f.States()+fresh > f.cfg.MaxStates {
-		return fmt.Errorf("%w: %d held, %d more, the limit is %d: use larger windows or fewer keys, or raise the limit", ErrFull, f.States(), fresh, f.cfg.MaxStates)
-	}
-	return nil
+	return f.room(f.windows.fresh(b, rows))
 }
 
-// slotOf gives the pane and slot of row r, made if need be.
-func (f *Final) slotOf(b *batch.Batch, r int, sl span) (*pane, uint32) {
-	p := f.last
-	if p == nil || p.span != sl {
-		if p = f.panes[sl]; p == nil {
-			p = &pane{span: sl}
-			f.panes[sl] = p
-			f.byEnd.push(p)
-		}
-		f.last = p
-	}
-	by := firstColumns(len(f.shape.keys))
-	f.key = batch.AppendKey(f.key[:0], b.Cols, by, r)
-	group := f.keys.group(f.key)
-	if slot, ok := p.index.get(group); ok {
-		return p, slot
-	}
-	var slot uint32
-	if n := len(f.free); n > 0 {
-		slot, f.free = f.free[n-1], f.free[:n-1]
-		f.meta[slot], f.group[slot] = meta{}, group
-	} else {
-		slot = uint32(len(f.meta))
-		f.meta, f.group = append(f.meta, meta{}), append(f.group, group)
-		f.states.grow(len(f.meta))
-	}
-	for int(group) >= len(f.refs) {
-		f.refs = append(f.refs, 0)
-	}
-	if f.refs[group]++; f.refs[group] == 1 {
-		f.live++
-	}
-	p.index.put(group, slot)
-	p.slots = append(p.slots, slot)
-	return p, slot
-}
-
-// touch marks a state as changed and, with pending, as to be fired.
-func (f *Final) touch(p *pane, slot uint32, pending bool) {
-	m := &f.meta[slot]
-	if pending && !m.pending {
-		m.pending = true
-		if len(p.pending) == 0 {
-			f.pending.push(p)
-		}
-		p.pending = append(p.pending, slot)
-	}
-	if !m.changed {
-		m.changed = true
-		if len(p.changed) == 0 {
-			f.changed = append(f.changed, p)
-		}
-		p.changed = append(p.changed, slot)
+// dropped counts partials that came too late.
+func (f *Final) dropped(b *batch.Batch) {
+	f.tooLate += int64(b.Len())
+	if f.cfg.OnTooLate != nil {
+		f.cfg.OnTooLate(b)
 	}
 }
 
-// firesAt is the watermark at which windows that end at end fire.
-func (f *Final) firesAt(end int64) int64 {
-	if f.cfg.LastOnly {
-		return f.shape.lastWatermark(end)
+// asPartials makes a partial of each of the rows.
+func (f *Final) asPartials(b *batch.Batch, rows []uint32) *batch.Batch {
+	out, nk := batch.New(f.shape.partial), len(f.shape.keys)
+	slots := make([]uint32, len(rows))
+	for i, r := range rows {
+		for k := range nk {
+			out.Cols[k].AppendFrom(&b.Cols[k], int(r))
+		}
+		id := f.shape.paneOfRow(b, int(r))
+		appendInts(&out.Cols[nk], id.start, 1)
+		appendInts(&out.Cols[nk+1], id.end, 1)
+		if f.shape.firstEnd >= 0 {
+			appendInts(&out.Cols[f.shape.firstEnd], id.first, 1)
+		}
+		slots[i] = f.slot()
 	}
-	return end
+	f.store.addRows(slots, b, b.Cols[nk].Ints, rows)
+	f.states.appendTo(out.Cols, slots)
+	f.release(slots)
+	out.N = len(rows)
+	return out
 }
 
-// isForgotten tells whether nothing more is kept of windows that end at end.
-func (f *Final) isForgotten(end int64) bool {
-	last := f.shape.lastWatermark(end)
-	return last <= f.keep || f.cfg.LastOnly && last <= f.fire
+// Advance moves the watermarks, which never go back, and emits the results of every
+// window that ends at or before fire and changed since it was emitted last. The first time a window
+// has a row for each key with a state in it and revision 1; each further time its revision is one higher and it has
+// rows for the keys that changed. Then Advance forgets the
+// windows that end at least the allowed lateness before keep; these fire before, whatever fire says. Batches have up to 4,096 rows
+// and come in order of window end, then start, then the keys in SQL's order (nulls last), those of windows
+// that fire again first; a batch is valid until emit returns.
+func (f *Final) Advance(fire, keep int64, emit func(*batch.Batch) error) error {
+	f.out.emit = emit
+	err := f.windows.advance(fire, keep, &f.out)
+	if err == nil {
+		err = f.out.flush()
+	}
+	f.out.emit = nil
+	return err
 }
 
 // FireableAt is the lowest fire watermark at which Advance has something to emit.
-func (f *Final) FireableAt() (watermark int64, ok bool) {
-	if len(f.pending) == 0 {
-		return 0, false
-	}
-	return f.firesAt(f.pending[0].end), true
-}
+func (f *Final) FireableAt() (watermark int64, ok bool) { return f.windows.fireable() }
 
-// TooLate counts the partials dropped because their window was forgotten.
+// TooLate counts the partials dropped because their windows were forgotten.
 func (f *Final) TooLate() int64 { return f.tooLate }
 
-// States is the number of (key, window) states held.
-func (f *Final) States() int { return len(f.meta) - len(f.free) }
+// States is the number of states held: of keys and slices, or of sessions.
+func (f *Final) States() int { return f.held }
 
 // SizeBytes estimates the memory held.
-func (f *Final) SizeBytes() int {
-	n := f.keys.sizeBytes() + f.states.sizeBytes() + f.out.SizeBytes()
-	n += 4*(cap(f.refs)+cap(f.group)+cap(f.free)+cap(f.slots)+cap(f.rows)) + 16*cap(f.meta)
-	for _, p := range f.byEnd {
-		n += 200 + p.index.sizeBytes() + 4*(cap(p.slots)+cap(p.pending)+cap(p.changed))
-	}
-	return n
-}
+func (f *Final) SizeBytes() int { return f.windows.sizeBytes() + f.out.out.SizeBytes() }

@@ -80,7 +80,7 @@ func FuzzFinal(f *testing.F) {
 		w := testWindow(t, keys, 10, 5)
 		fin := newTestFinal(t, w, FinalConfig{MaxStates: 12})
 		before := fin.States()
-		b := fuzzBatch(data, fin.partial, len(keys))
+		b := fuzzBatch(data, fin.shape.partial, len(keys))
 		if err := fin.Merge(b); err != nil && fin.States() != before {
 			t.Fatalf("a refused batch left %d states", fin.States())
 		} else if err == nil {
@@ -88,24 +88,23 @@ func FuzzFinal(f *testing.F) {
 			if err := p.Merge(b); err != nil {
 				t.Fatalf("Final took what Partial refused: %v", err)
 			}
-			p.Drain(batch.New(fin.partial))
+			p.Drain(batch.New(fin.shape.partial))
 		}
 		held := fin.States()
 		early := countResults(t, fin, 25)
-		snap := batch.New(fin.snapshot)
-		if err := fin.Snapshot(true, snap); err != nil {
-			t.Fatal(err)
-		}
+		snap := snapshotOf(t, fin, true)
 		again := newTestFinal(t, w, FinalConfig{})
-		if err := again.Restore(snap); err != nil {
-			t.Fatal(err)
-		}
+		restoreTo(t, again, snap)
 		again.Resume(25, 0)
-		if n := early + countResults(t, again, 1000); snap.N != held || n != held {
-			t.Fatalf("%d states, %d in the snapshot, %d results", held, snap.N, n)
+		if n := early + countResults(t, again, 1000); n != held {
+			t.Fatalf("%d states, %d results", held, n)
 		}
-		if err := newTestFinal(t, w, FinalConfig{MaxStates: 12}).Restore(fuzzBatch(data, fin.snapshot, len(keys))); err != nil {
-			t.Log(err)
+		other := newTestFinal(t, w, FinalConfig{MaxStates: 12})
+		restoreTo(t, other, snap[:1])
+		for section, schema := range fin.SnapshotSchemas() {
+			if err := other.Restore(section, fuzzBatch(data, schema, len(keys))); err != nil {
+				t.Log(err)
+			}
 		}
 	})
 }

@@ -100,7 +100,7 @@ func (t *keyTable) grow() {
 	}
 }
 
-// appendKeys appends the keys of slots to the key columns dst; groupOf gives the group by slot.
+// appendKeys appends the keys of slots to the key columns dst; groupOf gives the group by slot, nil: they are groups.
 func (t *keyTable) appendKeys(dst []batch.Column, slots, groupOf []uint32) {
 	if len(t.schema) == 0 {
 		return
@@ -115,8 +115,10 @@ func (t *keyTable) appendKeys(dst []batch.Column, slots, groupOf []uint32) {
 			t.appendStrings(k, c, slots, groupOf, at)
 			continue
 		}
-		for i, s := range slots {
-			g := groupOf[s]
+		for i, g := range slots {
+			if groupOf != nil {
+				g = groupOf[g]
+			}
 			if k == 0 {
 				at[i] = 0
 			}
@@ -139,8 +141,10 @@ func (t *keyTable) appendStrings(k int, c *batch.Column, slots, groupOf []uint32
 	if n := t.len(); n > len(cache.code) {
 		cache.code = append(cache.code, make([]uint32, n-len(cache.code))...)
 	}
-	for i, s := range slots {
-		g := groupOf[s]
+	for i, g := range slots {
+		if groupOf != nil {
+			g = groupOf[g]
+		}
 		code := cache.code[g]
 		if code == 0 || !last {
 			if k == 0 {
@@ -207,10 +211,15 @@ func keyBytes(key []byte) (value []byte, n int) {
 	return key[n : n+int(length)], n + int(length)
 }
 
-// order sorts slots, of different groups, by their keys; groupOf gives the group by slot.
+// order sorts slots, of different groups, by their keys; groupOf gives the group by slot, nil: they are groups.
 func (t *keyTable) order(slots, groupOf []uint32) {
 	if 8*len(slots) < t.len() {
-		slices.SortFunc(slots, func(a, b uint32) int { return t.compare(t, groupOf[a], groupOf[b]) })
+		slices.SortFunc(slots, func(a, b uint32) int {
+			if groupOf != nil {
+				a, b = groupOf[a], groupOf[b]
+			}
+			return t.compare(t, a, b)
+		})
 		return
 	}
 	t.rankAll()
@@ -221,7 +230,11 @@ func (t *keyTable) order(slots, groupOf []uint32) {
 	at := t.scratch[:t.len()]
 	clear(at)
 	for _, s := range slots {
-		at[t.rank[groupOf[s]]] = s + 1
+		g := s
+		if groupOf != nil {
+			g = groupOf[s]
+		}
+		at[t.rank[g]] = s + 1
 	}
 	slots = slots[:0]
 	for _, s := range at {

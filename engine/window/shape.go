@@ -15,7 +15,9 @@ type shape struct {
 	*slicer
 	keys     batch.Schema
 	lateness int64
-	firstEnd int // column of first_end in partials; -1 = none: a slice is a window
+	early    int64 // unfinished windows are emitted that often; 0 = never
+	complete bool  // results say how many agents were seen
+	firstEnd int   // column of first_end in partials; -1 = none: a slice is a window
 	accs     []accumulator
 	results  []result
 
@@ -54,7 +56,7 @@ func checkShape(w *plan.Window) (*shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shape{slicer: sl, lateness: w.AllowedLatenessMicros, firstEnd: -1}
+	s := &shape{slicer: sl, lateness: w.AllowedLatenessMicros + w.InnerLatenessMicros, early: w.EarlyMicros, complete: w.Completeness, firstEnd: -1}
 	if s.lateness < 0 || s.lateness > maxTime {
 		return nil, fmt.Errorf("%w: allowed lateness of %d us", ErrPlan, s.lateness)
 	}

@@ -87,6 +87,42 @@ func mergeInto(t testing.TB, f *Final, b *batch.Batch) {
 	}
 }
 
+// part is a section of a snapshot.
+type part struct {
+	section int
+	b       *batch.Batch
+}
+
+// snapshots is what has snapshots.
+type snapshots interface {
+	Snapshot(full bool, emit func(section int, b *batch.Batch) error) error
+	Restore(section int, b *batch.Batch) error
+	SnapshotSchemas() []batch.Schema
+	Resume(fire, keep int64)
+}
+
+func snapshotOf(t testing.TB, f snapshots, full bool) (parts []part) {
+	t.Helper()
+	if err := f.Snapshot(full, func(section int, b *batch.Batch) error {
+		out := batch.New(f.SnapshotSchemas()[section])
+		out.AppendRows(b)
+		parts = append(parts, part{section, out})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return parts
+}
+
+func restoreTo(t testing.TB, f snapshots, parts []part) {
+	t.Helper()
+	for _, p := range parts {
+		if err := f.Restore(p.section, p.b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func wantLines(t testing.TB, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
@@ -103,9 +139,6 @@ func TestOtherWindowsAreRefused(t *testing.T) {
 		}
 		if _, err := NewPartial(w, nil, rowSchema(stringKey), PartialConfig{}); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("NewPartial of %s: %v", kind, err)
-		}
-		if _, err := NewFinal(w, nil, FinalConfig{}); !errors.Is(err, ErrUnsupported) {
-			t.Errorf("NewFinal of %s: %v", kind, err)
 		}
 	}
 }
@@ -168,8 +201,11 @@ func TestSchemas(t *testing.T) {
 	if !strings.HasPrefix(partial, "k0 slice_start slice_end _0_count _1_count_value _2_sum_0 _2_sum_1 ") {
 		t.Error(partial)
 	}
-	if got := names(SnapshotSchema(w)); got != partial+" _revision _pending" {
-		t.Error(got)
+	sections := newTestFinal(t, w, FinalConfig{}).SnapshotSchemas()
+	for i, want := range []string{"_version _epoch", partial + " _touched", "window_start window_end _revision _epoch"} {
+		if got := names(sections[i], nil); got != want {
+			t.Error(got)
+		}
 	}
 }
 
@@ -247,10 +283,10 @@ func TestRevisionsCountFirings(t *testing.T) {
 	wantLines(t, collect(t, f, 10, 0), `0 10 "a": 1 1`, `0 10 "b": 1 1`, `0 10 <nil>: 1 1`)
 	wantLines(t, collect(t, f, 10, 0))
 	mergeInto(t, f, delta(t, w, stringKey, at("a", 3), at("new", 4)))
-	wantLines(t, collect(t, f, 10, 19), `0 10 "a": 2 2`, `0 10 "new": 1 1`)
+	wantLines(t, collect(t, f, 10, 19), `0 10 "a": 2 2`, `0 10 "new": 1 2`)
 	mergeInto(t, f, delta(t, w, stringKey, at("b", 3)))
 	// keep passes the window: it fires once more, then it is forgotten.
-	wantLines(t, collect(t, f, 10, 20), `0 10 "b": 2 2`)
+	wantLines(t, collect(t, f, 10, 20), `0 10 "b": 2 3`)
 	if f.TooLate() != 0 || f.States() != 1 {
 		t.Errorf("too late %d, states %d; want 0, 1", f.TooLate(), f.States())
 	}
@@ -280,29 +316,17 @@ func TestLastOnlyFiresOnce(t *testing.T) {
 // A snapshot from before a window fired and was forgotten does not fire it again.
 func TestResumeForgetsWhatWasForgotten(t *testing.T) {
 	w := testWindow(t, stringKey, 10, 0)
-	schema, err := SnapshotSchema(w)
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := newTestFinal(t, w, FinalConfig{})
 	mergeInto(t, f, delta(t, w, stringKey, at("a", 1), at("a", 11)))
-	one, two := batch.New(schema), batch.New(schema)
-	if err := f.Snapshot(true, one); err != nil {
-		t.Fatal(err)
-	}
+	one := snapshotOf(t, f, true)
 	wantLines(t, collect(t, f, 10, 10), `0 10 "a": 1 1`)
-	if err := f.Snapshot(false, two); err != nil {
-		t.Fatal(err)
-	}
-	if one.N != 2 || two.N != 0 {
-		t.Fatalf("snapshots of %d and %d rows, want 2 and 0", one.N, two.N)
+	two := snapshotOf(t, f, false)
+	if len(one) != 2 || one[1].b.N != 2 || len(two) != 1 {
+		t.Fatalf("snapshots of %d and %d sections, want 2 and 1", len(one), len(two))
 	}
 	g := newTestFinal(t, w, FinalConfig{})
-	for _, b := range []*batch.Batch{one, two} {
-		if err := g.Restore(b); err != nil {
-			t.Fatal(err)
-		}
-	}
+	restoreTo(t, g, one)
+	restoreTo(t, g, two)
 	if end, ok := g.FireableAt(); !ok || end != 10 {
 		t.Errorf("FireableAt %d %v before Resume, want 10", end, ok)
 	}
