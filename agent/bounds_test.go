@@ -94,7 +94,7 @@ func TestFramesStayWithinWhatAGatewayTakes(t *testing.T) {
 		}
 	}
 	p.used--
-	if err := p.commitChunks(t.Context(), everything); err != nil {
+	if err := p.commitChunks(t.Context(), p.all()); err != nil {
 		t.Fatal(err)
 	}
 	lane := p.store.Stream(p.packerStream())

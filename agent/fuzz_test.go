@@ -49,10 +49,10 @@ func fuzzPipeline(t testing.TB, p *plan.Plan, next uint64) *pipeline {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &pipeline{
+	out := &pipeline{part: &part{
 		plan: p, edge: edge, rejects: engine.NewRejectLog(maxRejects), rows: batch.New(p.Source.Schema()),
 		clock: time.Now, log: slog.New(slog.DiscardHandler),
-	}
+	}}
 	out.packer = packer{
 		stream: "s", edge: edge, plan: p, log: out.rejects, sent: engine.NoWatermark,
 		head: wire.Header{Epoch: 1, Pipeline: p.PipelineId, Version: 1, From: next, To: next},

@@ -64,7 +64,7 @@ sinks:
 			p := open()
 			c := p.nextChunk()
 			c.Messages = []source.Message{{Topic: "t", Payload: []byte(`{"device":"d","ts":1700000000000}`)}}
-			if err := errors.Join(p.process(c), p.commitChunks(t.Context(), everything)); err != nil {
+			if err := errors.Join(p.process(c), p.commitChunks(t.Context(), p.all())); err != nil {
 				t.Fatal(err)
 			}
 			if restart {

@@ -40,7 +40,7 @@ func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
 		return err
 	}
 	pipe.packer.last = true
-	b, err := pipe.pack(everything)
+	b, err := pipe.pack(pipe.all())
 	if err != nil || len(b.Records) == 0 {
 		return err
 	}
@@ -81,6 +81,13 @@ func (a *Agent) finishOldLanes(ctx context.Context) error {
 			a.feed(name, p.PipelineId, p.LaneVersion(), func(int64) {})
 		}
 		if a.finished[name] {
+			continue
+		}
+		takes, err := a.takesRows(name)
+		if err != nil {
+			return err
+		}
+		if takes {
 			continue
 		}
 		if err := a.finishLane(ctx, p); err != nil {

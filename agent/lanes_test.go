@@ -56,7 +56,7 @@ func laneAgent(t *testing.T) (*Agent, *plan.Plan) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, due := range []func(uint32) bool{everything, nil} {
+	for _, due := range []dues{pipe.all(), nil} {
 		c := pipe.nextChunk()
 		c.Messages = []source.Message{{Topic: "t", Payload: []byte(`{"device":"d","ts":1700000000000,"temp":1}`)}}
 		if err := errors.Join(pipe.process(c), pipe.commitChunks(t.Context(), due)); err != nil {

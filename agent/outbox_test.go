@@ -38,7 +38,7 @@ func TestLastFrameIsReadInOneMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	const frames = 100
-	p := &pipeline{plan: plan, store: store, edge: edge}
+	p := &part{plan: plan, store: store, edge: edge}
 	name := p.packerStream()
 	p.packer = packer{stream: name, edge: edge, plan: plan, head: wire.Header{Epoch: 1, Pipeline: plan.PipelineId, Version: plan.Version, From: 1, To: 1}}
 	out := &outbox{Stream: store.Stream(name), state: func() ([]byte, error) { return store.Get(p.stateKey()) }, acked: func(int64) {}}

@@ -2,24 +2,20 @@ package agent
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
+	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/leatio/leat/agent/decode"
 	"github.com/leatio/leat/agent/source"
 	"github.com/leatio/leat/checkpoint"
 	"github.com/leatio/leat/engine"
-	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/plan"
-	"github.com/leatio/leat/transport/wire"
 )
 
 // Bounds of the loop.
@@ -30,61 +26,33 @@ const (
 	maxRejects      = 100     // samples between two flushes
 )
 
-// pipeline runs one pipeline version on one source.
+// pipeline runs a pipeline on one source: its present version, and beside it the
+// one before where that still takes rows.
 type pipeline struct {
-	plan   *plan.Plan
-	store  *checkpoint.Store
+	*part  // the present version
+	older  []*part
 	source source.Source
-	clock  func() time.Time
-	now    func() int64 // the cloud's time in microseconds; 0 while unknown
-	log    *slog.Logger
+	sinks  *edgeSinks    // of all versions
+	now    func() int64  // the cloud's time in microseconds; 0 while unknown
 	commit time.Duration // commit interval
 
 	// Owned by the loop.
-	decoder *decode.Decoder
-	edge    *engine.Edge
-	rejects *engine.RejectLog
-	sinks   *edgeSinks
-	steps   steps
-	packer  packer
-	pace    pace
-	rows    *batch.Batch
-	chunks  []*source.Chunk // taken since the last commit
-	used    int
-	taken   int  // bytes of messages since the last flush
-	passes  bool // rows leave as they are, all their bytes wait
-	ended   bool
-	totals  Totals // as of the last commit
+	chunks []*source.Chunk // taken since the last commit
+	used   int
+	ended  bool
 
-	cloudWatermark atomic.Int64 // as last acknowledged
-	reconnected    atomic.Bool  // a session has begun
-
-	mu   sync.Mutex
-	view Totals // guarded by mu
-}
-
-// Totals are a pipeline's counters since it was first given to this agent.
-type Totals struct {
-	Rows      uint64 // decoded
-	Messages  uint64
-	RawBytes  uint64
-	Rejects   uint64
-	Late      uint64
-	Frames    uint64
-	SentBytes uint64 // of frames
-	Commits   uint64
-	Watermark int64
-	Idle      bool
+	reconnected atomic.Bool // a session has begun
 }
 
 // pipelineConfig is what a pipeline needs.
 type pipelineConfig struct {
+	Plan      *plan.Plan
+	Functions expr.Functions
+	Older     []version // that still take rows, oldest first
 	Agent     string
 	Epoch     uint64
-	Plan      *plan.Plan
 	Store     *checkpoint.Store
 	Source    source.Source
-	Functions expr.Functions
 	Sinks     SinkOptions
 	Clock     func() time.Time
 	CloudTime func() int64
@@ -93,115 +61,30 @@ type pipelineConfig struct {
 }
 
 func newPipeline(c pipelineConfig) (*pipeline, error) {
-	p := &pipeline{
-		plan: c.Plan, store: c.Store, source: c.Source, clock: c.Clock, now: c.CloudTime, log: c.Log, commit: c.Commit,
-		rejects: engine.NewRejectLog(maxRejects), rows: batch.New(c.Plan.Source.Schema()),
+	p := &pipeline{source: c.Source, now: c.CloudTime, commit: c.Commit}
+	versions := append(slices.Clone(c.Older), version{Plan: c.Plan, Functions: c.Functions})
+	plans := make([]*plan.Plan, len(versions))
+	for i := range versions {
+		plans[i] = versions[i].Plan
 	}
-	p.cloudWatermark.Store(wire.NoWatermark)
 	var err error
-	if p.decoder, err = decode.New(c.Plan.Source, decode.Meta{Agent: c.Agent}); err != nil {
+	if p.sinks, err = openSinks(plans, c.Store, c.Agent, c.Sinks, c.Log); err != nil {
 		return nil, err
 	}
-	for _, port := range c.Plan.Ports {
-		p.passes = p.passes || port.Kind != plan.Port_PARTIALS
-	}
-	if p.sinks, err = openSinks(c.Plan, c.Store, c.Agent, c.Sinks, c.Log); err != nil {
-		return nil, err
-	}
-	p.edge, err = engine.NewEdge(c.Plan, engine.EdgeConfig{Functions: c.Functions, Reject: p.reject, Sink: p.sinks.take})
-	if err != nil {
-		return nil, err
-	}
-	p.steps = steps{store: c.Store, edge: p.edge, lane: laneOf(c.Plan)}
-	p.pace = paceOf(c.Plan, c.Clock())
-	return p, p.recover(c.Epoch)
-}
-
-// recover sets the packer behind the last committed frame and takes the
-// journal back in.
-func (p *pipeline) recover(epoch uint64) error {
-	name := p.packerStream()
-	next := p.store.Stream(name).Next()
-	p.packer = packer{
-		stream: name, edge: p.edge, plan: p.plan, log: p.rejects, sent: engine.NoWatermark,
-		head: wire.Header{Epoch: epoch, Pipeline: p.plan.PipelineId, Version: p.plan.LaneVersion(), From: next, To: next},
-	}
-	value, err := p.store.Get(p.stateKey())
-	if err != nil {
-		return err
-	}
-	if value != nil {
-		if err := p.loadState(value); err != nil {
-			return err
+	from := int64(math.MinInt64)
+	for _, v := range versions {
+		if p.part, err = newPart(&c, v, p.sinks.take); err != nil {
+			return nil, err
 		}
+		p.edge.Limit(from, p.until)
+		p.older, from = append(p.older, p.part), p.until
 	}
-	if err := errors.Join(p.store.Stream(name).State(p.packer.restore), p.steps.restore()); err != nil {
-		return err
-	}
-	if value != nil {
-		p.edge.Resume(p.totals.Watermark)
-	}
-	return nil
+	p.older = p.older[:len(p.older)-1]
+	return p, nil
 }
 
-// statePrefix goes before the name of a stream; the key holds its pipeline's state.
-const statePrefix = "op/"
-
-func (p *pipeline) stateKey() string { return statePrefix + p.packerStream() }
-
-func (p *pipeline) packerStream() string { return laneOf(p.plan) }
-
-const stateFormat = 1
-
-// appendState writes the small state that goes into each commit: format,
-// checksum and number of the last frame, watermarks, counters.
-func (p *pipeline) appendState(dst []byte) []byte {
-	dst = append(dst, stateFormat)
-	dst = binary.LittleEndian.AppendUint32(dst, p.packer.head.Previous)
-	dst = binary.AppendUvarint(dst, p.packer.head.From-1)
-	dst = binary.AppendVarint(dst, p.edge.Watermark())
-	dst = binary.AppendVarint(dst, p.packer.sent)
-	for _, v := range []uint64{p.totals.Rows, p.totals.Messages, p.totals.RawBytes, p.totals.Rejects, p.totals.Late, p.totals.Frames, p.totals.SentBytes} {
-		dst = binary.AppendUvarint(dst, v)
-	}
-	return dst
-}
-
-func (p *pipeline) loadState(b []byte) error {
-	bad := fmt.Errorf("pipeline %s: %w", p.plan.Pipeline, errState)
-	if len(b) < 5 || b[0] != stateFormat {
-		return bad
-	}
-	p.packer.head.Previous = binary.LittleEndian.Uint32(b[1:])
-	last, n := binary.Uvarint(b[5:])
-	if n <= 0 || last+1 != p.packer.head.From {
-		return bad
-	}
-	b = b[5+n:]
-	for _, to := range []*int64{&p.totals.Watermark, &p.packer.sent} {
-		v, n := binary.Varint(b)
-		if n <= 0 {
-			return bad
-		}
-		*to, b = v, b[n:]
-	}
-	t := &p.totals
-	for _, to := range []*uint64{&t.Rows, &t.Messages, &t.RawBytes, &t.Rejects, &t.Late, &t.Frames, &t.SentBytes} {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			return bad
-		}
-		*to, b = v, b[n:]
-	}
-	p.view = *t
-	return nil
-}
-
-// reject counts and samples a row or message that cannot be worked on.
-func (p *pipeline) reject(topic string, payload []byte, reason string) {
-	p.totals.Rejects++
-	p.rejects.Add(p.clock().UnixMicro(), topic, payload, reason)
-}
+// parts are all versions at work, oldest first.
+func (p *pipeline) parts() []*part { return append(p.older[:len(p.older):len(p.older)], p.part) }
 
 // run works until ctx ends, a bounded source ends or nothing can be
 // done any more.
@@ -220,8 +103,7 @@ func (p *pipeline) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for !p.ended {
-		pending, _ := p.edge.Pending()
-		timer.Reset(p.pace.wake(p.clock(), pending > 0 || p.rejects.Pending() > 0))
+		timer.Reset(p.wake())
 		select {
 		case <-ctx.Done():
 			// What was taken is committed or will come again.
@@ -259,14 +141,16 @@ func (p *pipeline) takeAndCommit(ctx context.Context) error {
 			}
 			full = p.full()
 		}
-		if p.ended {
-			if err := p.edge.AdvanceTo(engine.EndOfTime); err != nil {
-				return err
-			}
-		}
 		due := p.due()
-		if full || p.ended {
-			due = everything
+		if p.ended {
+			for _, v := range p.parts() {
+				if err := v.edge.AdvanceTo(engine.EndOfTime); err != nil {
+					return err
+				}
+			}
+			due = p.all()
+		} else if full {
+			due = p.all()
 		}
 		if err := p.commitChunks(ctx, due); err != nil {
 			return err
@@ -275,28 +159,37 @@ func (p *pipeline) takeAndCommit(ctx context.Context) error {
 	return nil
 }
 
-// everything is due.
-func everything(uint32) bool { return true }
-
-// due gives the ports that are due; nil = none, and nothing else to say by a frame.
-func (p *pipeline) due() func(port uint32) bool {
-	now, watermark := p.clock(), p.edge.Watermark()
-	ports, some := make([]bool, len(p.plan.Ports)), false
-	for k := range ports {
-		ends, waits := p.edge.SliceEndAt(uint32(k))
-		ports[k] = p.pace.due(k, now, ends, waits, watermark, p.packer.sent)
-		some = some || ports[k]
+// wake is how long the loop may sleep when nothing arrives.
+func (p *pipeline) wake() time.Duration {
+	least := time.Hour
+	for _, v := range p.parts() {
+		pending, _ := v.edge.Pending()
+		least = min(least, v.pace.wake(v.clock(), pending > 0 || v.rejects.Pending() > 0))
 	}
-	if !some && (p.rejects.Pending() == 0 || !p.pace.speakDue(now)) {
-		return nil
-	}
-	return func(port uint32) bool { return ports[port] }
+	return least
 }
 
-// full tells that what waits for a flush has reached a bound.
-func (p *pipeline) full() bool {
-	_, size := p.edge.Pending()
-	return p.edge.Full() || size > maxPendingBytes || p.passes && p.taken > maxPendingBytes || p.packer.journaled > maxJournalBytes
+// full tells that a version has reached a bound.
+func (p *pipeline) full() bool { return slices.ContainsFunc(p.parts(), (*part).full) }
+
+// dues are the ports that are due, by version; nil = none.
+type dues []func(port uint32) bool
+
+func (p *pipeline) due() dues {
+	var out dues
+	for _, v := range p.parts() {
+		out = append(out, v.due())
+	}
+	return out
+}
+
+// all is every port of every version.
+func (p *pipeline) all() dues {
+	out := make(dues, len(p.older)+1)
+	for i := range out {
+		out[i] = everything
+	}
+	return out
 }
 
 func (p *pipeline) nextChunk() *source.Chunk {
@@ -307,64 +200,58 @@ func (p *pipeline) nextChunk() *source.Chunk {
 	return p.chunks[p.used-1]
 }
 
-// process runs a chunk's messages through the fragment.
+// process runs a chunk's messages through the fragments.
 func (p *pipeline) process(c *source.Chunk) error {
 	if len(c.Messages) == 0 {
 		return nil
 	}
-	if p.pace.row(p.clock()) {
-		if err := p.edge.AdvanceTo(p.cloudWatermark.Load()); err != nil {
+	for _, v := range p.parts() {
+		if err := v.process(c.Messages, p.now()); err != nil {
 			return err
 		}
-	}
-	p.totals.Messages += uint64(p.decoder.Decode(p.rows, c.Messages, p.reject))
-	p.totals.Rows += uint64(p.rows.N)
-	for i := range c.Messages {
-		p.totals.RawBytes += uint64(len(c.Messages[i].Payload))
-		p.taken += len(c.Messages[i].Payload)
-	}
-	return p.edge.Process(p.rows, p.now())
-}
-
-// quiet flushes what has waited long enough and says when the source is idle.
-func (p *pipeline) quiet(ctx context.Context) error {
-	now := p.clock()
-	if p.reconnected.Swap(false) {
-		p.pace.again = true
-	}
-	watermark, speak := p.pace.silence(now, p.source.Connected(), p.edge.Watermark(), p.edge.LastSliceEnd())
-	if speak {
-		if err := p.edge.AdvanceTo(watermark); err != nil {
-			return err
-		}
-	}
-	if w := p.cloudWatermark.Load(); p.pace.follow(now, p.edge.Watermark(), w) {
-		speak = true
-		if err := p.edge.AdvanceTo(w); err != nil {
-			return err
-		}
-	}
-	if speak {
-		return p.commitChunks(ctx, everything)
-	}
-	if due := p.due(); due != nil && p.packer.due(p.packer.sentIdle) {
-		return p.commitChunks(ctx, due)
-	}
-	if p.sinks.pending() { // a step has acted as time went by
-		return p.commitChunks(ctx, nil)
 	}
 	return nil
 }
 
+// quiet flushes what has waited long enough and says when the source is idle.
+func (p *pipeline) quiet(ctx context.Context) error {
+	again := p.reconnected.Swap(false)
+	due, some := p.due(), false
+	for i, v := range p.parts() {
+		v.pace.again = v.pace.again || again
+		speak, err := v.silence(v.clock(), p.source.Connected())
+		if err != nil {
+			return err
+		}
+		switch {
+		case speak:
+			due[i] = everything
+		case due[i] != nil && !v.packer.due(v.packer.sentIdle):
+			due[i] = nil
+		}
+		some = some || due[i] != nil
+	}
+	if !some && !p.sinks.pending() { // a step may have acted as time went by
+		return nil
+	}
+	return p.commitChunks(ctx, due)
+}
+
 // commitChunks makes what was taken durable and acknowledges it. What waits at
-// the ports that are due leaves; due is nil where none is.
-func (p *pipeline) commitChunks(ctx context.Context, due func(port uint32) bool) error {
+// the ports that are due leaves.
+func (p *pipeline) commitChunks(ctx context.Context, due dues) error {
 	b, err := p.pack(due)
 	if err != nil {
 		return err
 	}
 	if len(b.Records) > 0 || len(b.Puts) > 0 {
-		if err := errors.Join(p.commitBatch(ctx, b), p.sinks.committed()); err != nil {
+		if err := p.commitBatch(ctx, b); err != nil {
+			return err
+		}
+		for _, v := range p.parts() {
+			v.totals.Commits++
+		}
+		if err := p.sinks.committed(); err != nil {
 			return err
 		}
 	}
@@ -374,47 +261,29 @@ func (p *pipeline) commitChunks(ctx context.Context, due func(port uint32) bool)
 		}
 	}
 	p.used = 0
-	p.share()
-	return nil
+	for _, v := range p.parts() {
+		v.share()
+	}
+	return p.retire(ctx)
 }
 
 // pack gathers the batch of a commit.
-func (p *pipeline) pack(due func(port uint32) bool) (_ *checkpoint.Batch, err error) {
+func (p *pipeline) pack(due dues) (*checkpoint.Batch, error) {
 	b := &checkpoint.Batch{}
-	if due != nil {
-		if p.packer.due(p.pace.idle) {
-			records, err := p.packer.flush(due, p.pace.idle)
-			if err != nil {
-				return nil, err
-			}
-			b.Records = records
+	for i, v := range p.parts() {
+		var ports func(uint32) bool
+		if due != nil {
+			ports = due[i]
 		}
-		p.pace.flushed(p.clock(), due)
-		p.taken = 0
-	} else {
-		r, err := p.packer.journal()
-		if err != nil {
+		if err := v.pack(b, ports, p.used > 0); err != nil {
 			return nil, err
-		}
-		if r != nil {
-			b.Records = []checkpoint.Record{*r}
 		}
 	}
 	b.Records = p.sinks.records(b.Records)
-	if b.Puts, err = p.steps.changes(b.Puts); err != nil {
-		return nil, err
-	}
 	for _, c := range p.chunks[:p.used] {
 		for _, e := range c.Puts {
 			b.Puts = append(b.Puts, checkpoint.Entry{Key: sourceKey(p.plan, e.Key), Value: e.Value})
 		}
-	}
-	if len(b.Records) > 0 || p.used > 0 {
-		p.totals.Watermark, p.totals.Idle = p.edge.Watermark(), p.pace.idle
-		p.totals.Late += uint64(p.edge.TakeLate())
-		p.totals.Frames, p.totals.SentBytes = p.totals.Frames+p.packer.frames, p.totals.SentBytes+p.packer.bytes
-		p.packer.frames, p.packer.bytes = 0, 0
-		b.Puts = append(b.Puts, checkpoint.Entry{Key: p.stateKey(), Value: p.appendState(nil)})
 	}
 	return b, nil
 }
@@ -424,7 +293,6 @@ func (p *pipeline) commitBatch(ctx context.Context, b *checkpoint.Batch) error {
 	for {
 		err := p.store.Commit(b)
 		if !errors.Is(err, checkpoint.ErrFull) {
-			p.totals.Commits++
 			return err
 		}
 		p.log.Warn("the outbox is full: the source is held until the cloud has taken frames", "pipeline", p.plan.Pipeline)
@@ -432,19 +300,6 @@ func (p *pipeline) commitBatch(ctx context.Context, b *checkpoint.Batch) error {
 			return err
 		}
 	}
-}
-
-func (p *pipeline) share() {
-	p.mu.Lock()
-	p.view = p.totals
-	p.mu.Unlock()
-}
-
-// Totals gives the counters as of the last commit.
-func (p *pipeline) Totals() Totals {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.view
 }
 
 // sourceKey files a source's entries under its pipeline; they outlive versions.
@@ -463,16 +318,24 @@ func (s sourceStore) Range(prefix string, f func(key string, value []byte) error
 	return s.store.Range(sourceKey(s.plan, prefix), func(key string, value []byte) error { return f(key[cut:], value) })
 }
 
-// lastOfState reads number and checksum of the last frame from a stored state.
-func lastOfState(b []byte) (seq uint64, checksum uint32, err error) {
-	if len(b) < 5 || b[0] != stateFormat {
-		return 0, 0, errState
+// retire ends the older versions that no row can reach any more: one of their
+// rows would be late for all of its windows.
+func (p *pipeline) retire(ctx context.Context) error {
+	for len(p.older) > 0 {
+		v := p.older[0]
+		if w := v.edge.Watermark(); w == engine.NoWatermark || w < v.until+v.grace {
+			return nil
+		}
+		v.packer.last = true
+		b := &checkpoint.Batch{Puts: []checkpoint.Entry{{Key: untilPrefix + laneOf(v.plan)}}}
+		if err := v.pack(b, everything, true); err != nil {
+			return err
+		}
+		if err := p.commitBatch(ctx, b); err != nil {
+			return err
+		}
+		p.log.Info("the version before is finished", "pipeline", v.plan.Pipeline, "version", v.plan.Version)
+		p.older = p.older[1:]
 	}
-	seq, n := binary.Uvarint(b[5:])
-	if n <= 0 {
-		return 0, 0, errState
-	}
-	return seq, binary.LittleEndian.Uint32(b[1:]), nil
+	return nil
 }
-
-var errState = errors.New("the state of a pipeline in the store is damaged")

@@ -67,58 +67,74 @@ func brokerOf(m *plan.MqttSource, secretsDir string) (broker.Config, error) {
 	return b, nil
 }
 
-// edgeSinks are the sinks of a pipeline's edge fragment, by node.
+// edgeSinks are the sinks of the edge fragments of a pipeline's versions. Sinks of
+// one name share a queue, whatever the version.
 type edgeSinks struct {
 	list []*edgeSink
-	by   map[*plan.Node]*edgeSink
+	by   map[*plan.Node]rendering
 }
 
-// edgeSink is one of them. Rows that the fragment gives it wait for the next commit.
+// rendering makes messages of the rows of one node.
+type rendering struct {
+	*sink.Renderer
+	to *edgeSink
+}
+
+// edgeSink is a queue and its outlet. Messages wait for the next commit.
 type edgeSink struct {
 	stream   string
 	queue    *checkpoint.Stream
-	render   *sink.Renderer
 	runner   *sink.Runner
 	messages []sink.Message
 	added    bool // to the runner, for the commit that is being tried
 }
 
-func openSinks(p *plan.Plan, store *checkpoint.Store, agent string, o SinkOptions, log *slog.Logger) (*edgeSinks, error) {
-	all := &edgeSinks{by: map[*plan.Node]*edgeSink{}}
-	for _, n := range p.Edge.Nodes {
-		s := n.GetSink()
-		if s == nil {
-			continue
+// openSinks opens the sinks of a pipeline's versions; the last of them says where a sink delivers.
+func openSinks(versions []*plan.Plan, store *checkpoint.Store, agent string, o SinkOptions, log *slog.Logger) (*edgeSinks, error) {
+	all := &edgeSinks{by: map[*plan.Node]rendering{}}
+	byName := map[string]*edgeSink{}
+	for _, p := range slices.Backward(versions) {
+		for _, n := range p.Edge.Nodes {
+			s := n.GetSink()
+			if s == nil {
+				continue
+			}
+			if byName[s.Name] == nil {
+				e, err := openSink(p, s, store, o, log)
+				if err != nil {
+					return nil, err
+				}
+				all.list, byName[s.Name] = append(all.list, e), e
+			}
+			schema := p.Source.Schema()
+			if n.Input >= 0 {
+				schema = plan.SchemaOf(p.Edge.Nodes[n.Input].Schema)
+			}
+			r, err := sink.NewRenderer(agent+"/"+p.PipelineId+"/"+s.Name, s.GetMqtt().GetTopic(), schema)
+			if err != nil {
+				return nil, err
+			}
+			all.by[n] = rendering{r, byName[s.Name]}
 		}
-		outlet, err := OpenOutlet(s, o)
-		if err != nil {
-			return nil, err
-		}
-		e := &edgeSink{stream: sinkStream(p.PipelineId, s.Name)}
-		e.queue = store.Stream(e.stream)
-		schema := p.Source.Schema()
-		if n.Input >= 0 {
-			schema = plan.SchemaOf(p.Edge.Nodes[n.Input].Schema)
-		}
-		if e.render, err = sink.NewRenderer(agent+"/"+p.PipelineId+"/"+s.Name, s.GetMqtt().GetTopic(), schema); err != nil {
-			return nil, err
-		}
-		e.runner, err = sink.New(sink.Config{Name: s.Name, Queue: e.queue, Outlet: outlet, BudgetBytes: int64(s.BudgetBytes), Log: log.With("pipeline", p.Pipeline)})
-		if err != nil {
-			return nil, err
-		}
-		all.list, all.by[n] = append(all.list, e), e
 	}
 	return all, nil
 }
 
+func openSink(p *plan.Plan, s *plan.Sink, store *checkpoint.Store, o SinkOptions, log *slog.Logger) (*edgeSink, error) {
+	outlet, err := OpenOutlet(s, o)
+	if err != nil {
+		return nil, err
+	}
+	e := &edgeSink{stream: sinkStream(p.PipelineId, s.Name)}
+	e.queue = store.Stream(e.stream)
+	e.runner, err = sink.New(sink.Config{Name: s.Name, Queue: e.queue, Outlet: outlet, BudgetBytes: int64(s.BudgetBytes), Log: log.With("pipeline", p.Pipeline)})
+	return e, err
+}
+
 // take is the engine's sink: it makes messages of rows.
 func (s *edgeSinks) take(n *plan.Node, _ batch.Schema, b *batch.Batch) error {
-	e := s.by[n]
-	if len(e.messages) == 0 {
-		e.render.Begin(e.queue.Next())
-	}
-	e.messages = e.render.Append(e.messages, b)
+	r := s.by[n]
+	r.to.messages = r.Append(r.to.messages, r.to.queue.Next(), b)
 	return nil
 }
 
@@ -173,11 +189,21 @@ func (s *edgeSinks) stats() []sink.Stats {
 // dropOrphanSinks forgets the queues of sinks that no plan has any more.
 func (a *Agent) dropOrphanSinks(plans map[string]*plan.Plan) error {
 	known := map[string]bool{}
-	for id, p := range plans {
+	knows := func(p *plan.Plan) {
 		for _, n := range p.Edge.Nodes {
 			if s := n.GetSink(); s != nil {
-				known[sinkStream(id, s.Name)] = true
+				known[sinkStream(p.PipelineId, s.Name)] = true
 			}
+		}
+	}
+	for _, p := range plans {
+		knows(p)
+		older, err := a.olderVersions(p)
+		if err != nil {
+			return err
+		}
+		for _, old := range older {
+			knows(old.Plan)
 		}
 	}
 	for _, name := range a.store.Streams() {

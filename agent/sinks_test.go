@@ -120,7 +120,7 @@ func TestEdgeSinkDeliversWhatWasCommitted(t *testing.T) {
 	defer stop()
 	pipe = sinkPipeline(t, p, store)
 	takeRow(t, pipe, "d")
-	if err := pipe.commitChunks(t.Context(), everything); err != nil {
+	if err := pipe.commitChunks(t.Context(), pipe.all()); err != nil {
 		t.Fatal(err)
 	}
 	deliverAll(t, pipe)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -132,11 +133,17 @@ func (a *Agent) keepPlans(old, next map[string]*plan.Plan) error {
 	for id, p := range old {
 		if next[id] == nil {
 			b.Puts = append(b.Puts, checkpoint.Entry{Key: planPrefix + id})
+			if err := a.endVersions(b, id); err != nil {
+				return err
+			}
 		} else if laneOf(p) == laneOf(next[id]) {
 			continue
 		}
 		if err := put(oldPrefix+laneOf(p), p); err != nil {
 			return err
+		}
+		if n := next[id]; n != nil && n.StartsAtMicros != 0 {
+			b.Puts = append(b.Puts, checkpoint.Entry{Key: untilPrefix + laneOf(p), Value: binary.AppendVarint(nil, n.StartsAtMicros)})
 		}
 	}
 	if len(b.Puts) == 0 {
@@ -237,11 +244,23 @@ func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
 	if err != nil {
 		return err
 	}
-	functions, err := engine.NewFunctions(ctx, a.host, resolved, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
+	functions, err := a.functions(ctx, resolved)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, functions.Close()) }()
+	older, err := a.olderVersions(r.plan)
+	if err != nil {
+		return err
+	}
+	for i := range older {
+		f, err := a.functions(ctx, older[i].Plan)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		older[i].Functions = f
+	}
 	src, err := OpenSource(resolved, SourceOptions{
 		ClientID: a.clientID(r.plan), SecretsDir: a.cfg.SecretsDir,
 		Store: sourceStore{a.store, r.plan}, Log: a.cfg.Log,
@@ -250,7 +269,7 @@ func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
 		return err
 	}
 	p, err := newPipeline(pipelineConfig{
-		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: resolved, Store: a.store, Source: src, Functions: functions, Sinks: a.sinkOptions(r.plan),
+		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: resolved, Older: older, Store: a.store, Source: src, Functions: functions, Sinks: a.sinkOptions(r.plan),
 		Clock: a.cfg.Clock, CloudTime: a.cloudTime, Log: a.cfg.Log, Commit: a.cfg.CommitInterval,
 	})
 	if err != nil {
@@ -262,6 +281,10 @@ func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
 	a.feed(laneOf(r.plan), r.plan.PipelineId, r.plan.LaneVersion(), func(w int64) { p.cloudWatermark.Store(w) })
 	a.cfg.Log.Info("pipeline running", "pipeline", r.plan.Pipeline, "version", r.plan.Version)
 	return p.run(ctx)
+}
+
+func (a *Agent) functions(ctx context.Context, p *plan.Plan) (*engine.Functions, error) {
+	return engine.NewFunctions(ctx, a.host, p, func(m *plan.Module) ([]byte, error) { return a.module(ctx, m) })
 }
 
 // clientID is how a pipeline's MQTT clients are known to a broker.

@@ -33,6 +33,7 @@ type Edge struct {
 	ports   []*port
 	windows []*edgeWindow
 	late    int64 // rows that TakeLate told of
+	limits  *limits
 }
 
 // NewEdge prepares the edge fragment of a checked plan.
@@ -88,6 +89,7 @@ func (e *Edge) Process(b *batch.Batch, now int64) error {
 		e.env.watermark = e.time.watermark
 		b = e.time.observe(b, now, e.env)
 		e.env.eventTime, e.env.before = e.time.newest(), e.time.before
+		b = e.limits.within(b, e.time.column)
 	}
 	if err := e.tree.runAll(e.tree.roots, b); err != nil {
 		return err

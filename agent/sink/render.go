@@ -88,8 +88,6 @@ type Renderer struct {
 	schema batch.Schema
 	topic  Template
 	name   string
-	prefix string // of the ids: name/record/
-	next   int
 	one    [1]uint32
 }
 
@@ -102,13 +100,9 @@ func NewRenderer(name, topic string, s batch.Schema) (*Renderer, error) {
 	return &Renderer{schema: s, topic: t, name: name}, nil
 }
 
-// Begin says which record of the queue the messages that follow go to.
-func (r *Renderer) Begin(record uint64) {
-	r.prefix, r.next = r.name+"/"+strconv.FormatUint(record, 10)+"/", 0
-}
-
-// Append appends a message for each counting row of b.
-func (r *Renderer) Append(dst []Message, b *batch.Batch) []Message {
+// Append appends a message for each counting row of b to dst, the messages of a record of the queue.
+func (r *Renderer) Append(dst []Message, record uint64, b *batch.Batch) []Message {
+	prefix := r.name + "/" + strconv.FormatUint(record, 10) + "/"
 	row := *b
 	row.Sel = r.one[:]
 	for k := range b.Len() {
@@ -116,7 +110,7 @@ func (r *Renderer) Append(dst []Message, b *batch.Batch) []Message {
 		if b.Sel != nil {
 			r.one[0] = b.Sel[k]
 		}
-		payload := jsonl.AppendString([]byte(`{"_id":`), r.prefix+strconv.Itoa(r.next))
+		payload := jsonl.AppendString([]byte(`{"_id":`), prefix+strconv.Itoa(len(dst)))
 		end := len(payload)
 		payload = jsonl.Append(payload, r.schema, &row)
 		payload = payload[:len(payload)-1] // the line's end
@@ -126,7 +120,6 @@ func (r *Renderer) Append(dst []Message, b *batch.Batch) []Message {
 			payload[end] = ',' // instead of the object's brace
 		}
 		dst = append(dst, Message{Topic: r.topic.Expand(b, int(r.one[0])), Payload: payload})
-		r.next++
 	}
 	return dst
 }

@@ -35,7 +35,6 @@ func TestRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Begin(7)
 	b := rows("a", "no/such+level#", "c", "")
 	b.Sel = []uint32{0, 1, 3}
 	want := []Message{
@@ -43,17 +42,15 @@ func TestRender(t *testing.T) {
 		{"alarms/no_such_level_/1", []byte(`{"_id":"edge-1/alarms/7/1","device":"no/such+level#","temp":21.5,"n":1}`)},
 		{"alarms/_/3", []byte(`{"_id":"edge-1/alarms/7/2","device":"","temp":23.5,"n":3}`)},
 	}
-	got := r.Append(nil, b)
+	got := r.Append(nil, 7, b)
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	r.Begin(8)
 	none, err := NewRenderer("x", "t", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	none.Begin(1)
-	if m := none.Append(nil, &batch.Batch{N: 1}); string(m[0].Payload) != `{"_id":"x/1/0"}` || m[0].Topic != "t" {
+	if m := none.Append(nil, 1, &batch.Batch{N: 1}); string(m[0].Payload) != `{"_id":"x/1/0"}` || m[0].Topic != "t" {
 		t.Errorf("without columns: %q", m)
 	}
 	back, err := ParseMessages(AppendMessages(nil, got))

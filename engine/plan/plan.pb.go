@@ -106,7 +106,10 @@ type Plan struct {
 	AwayQuorum      float64   // share of the expected agents that is enough once they have passed; 0 = all
 	MaxLagMicros    int64     // an agent that lags the newest by more counts as AWAY; 0 = no bound
 	Lookups         []*Lookup // reference tables, addressed by content like modules
-	OneLane         bool      // an order-sensitive step runs in the cloud: agents open no second lane
+	// Rows before this event time (microseconds) belong to the version before, and
+	// windows that begin before it: this version has none of them. 0 = all are its own.
+	StartsAtMicros int64
+	OneLane        bool // an order-sensitive step runs in the cloud: agents open no second lane
 }
 
 // ProtoName is the message's name.
@@ -280,6 +283,14 @@ func (m *Plan) GetLookups() (v []*Lookup) {
 	return v
 }
 
+// GetStartsAtMicros gives the field, or its zero value.
+func (m *Plan) GetStartsAtMicros() (v int64) {
+	if m != nil {
+		v = m.StartsAtMicros
+	}
+	return v
+}
+
 // GetOneLane gives the field, or its zero value.
 func (m *Plan) GetOneLane() (v bool) {
 	if m != nil {
@@ -321,6 +332,7 @@ func (m *Plan) WriteProto(w *pb.Writer) {
 	w.Uint(20, uint64(m.MaxLagMicros))
 	pb.WriteMessages(w, 21, m.Lookups)
 	w.Uint(22, pb.Bool(m.OneLane))
+	w.Uint(23, uint64(m.StartsAtMicros))
 }
 
 // ReadProto takes one field in.
@@ -368,6 +380,8 @@ func (m *Plan) ReadProto(f pb.Field) error {
 		return pb.Varint(f, &m.MaxLagMicros)
 	case 21:
 		return pb.ReadMessages(f, &m.Lookups)
+	case 23:
+		return pb.Varint(f, &m.StartsAtMicros)
 	case 22:
 		return f.Bool(&m.OneLane)
 	}
