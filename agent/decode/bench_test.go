@@ -2,7 +2,9 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"syscall"
 	"testing"
@@ -59,11 +61,14 @@ func climateSource(format string) *plan.Source {
 }
 
 func benchmarkDecode(b *testing.B, format string, msgs []source.Message) {
-	src := climateSource(format)
+	benchmarkSource(b, climateSource(format), msgs)
+}
+
+func benchmarkSource(b *testing.B, src *plan.Source, msgs []source.Message) {
 	d := newDecoder(b, src, Limits{})
 	out := batch.New(src.Schema())
 	reject := func(_ string, _ []byte, reason string) { b.Fatal(reason) }
-	if format == "csv" {
+	if src.Format == "csv" {
 		d.Decode(out, []source.Message{{Payload: []byte("device,ts,temp,humidity"), Header: true}}, reject)
 	}
 	d.Decode(out, msgs, reject)
@@ -125,6 +130,41 @@ func BenchmarkClimateCSV(b *testing.B) {
 	benchmarkDecode(b, "csv", climateMessages(func(_, device, ts, temp, humidity int) string {
 		return fmt.Sprintf("dev-%04d,%d,%d.%d,%d.%d", device, ts, temp/10, temp%10, humidity/10, humidity%10)
 	}))
+}
+
+func BenchmarkClimateInflux(b *testing.B) {
+	benchmarkSource(b, source1("influx", col("device", batch.String, 0), col("time", batch.Timestamp, nanos), col("temp", batch.Double, 0)),
+		climateMessages(func(_, device, ts, temp, humidity int) string {
+			return fmt.Sprintf("climate,device=dev-%04d temp=%d.%d,humidity=%d.%d %d000000", device, temp/10, temp%10, humidity/10, humidity%10, ts)
+		}))
+}
+
+func BenchmarkClimateCBOR(b *testing.B) {
+	benchmarkSource(b, climateSource("cbor"), climateMessages(func(_, device, ts, temp, humidity int) string {
+		p := fmt.Appendf(nil, "\xa4\x66device\x68dev-%04d\x62ts\x1b", device)
+		p = binary.BigEndian.AppendUint64(p, uint64(ts))
+		p = binary.BigEndian.AppendUint64(append(p, "\x64temp\xfb"...), math.Float64bits(float64(temp)/10))
+		return string(binary.BigEndian.AppendUint64(append(p, "\x68humidity\xfb"...), math.Float64bits(float64(humidity)/10)))
+	}))
+}
+
+func BenchmarkClimateSenML(b *testing.B) {
+	benchmarkSource(b, source1("senml", col("device", batch.String, 0), col("t", batch.Timestamp, millis), col("temp", batch.Double, 0)),
+		climateMessages(func(_, device, ts, temp, humidity int) string {
+			return fmt.Sprintf(`[{"bt":%d,"n":"device","vs":"dev-%04d"},{"n":"temp","v":%d.%d},{"n":"humidity","v":%d.%d}]`, ts, device, temp/10, temp%10, humidity/10, humidity%10)
+		}))
+}
+
+// BenchmarkCitySenML is RIoTBench's CITY stream.
+func BenchmarkCitySenML(b *testing.B) {
+	benchmarkSource(b, city(), climateMessages(func(_, device, ts, temp, humidity int) string {
+		return fmt.Sprintf(`{"e":[{"u":"string","n":"source","sv":"ci4lr75sl000802ypo4qr%04d"},{"v":"6.1668213","u":"lon","n":"longitude"},{"v":"46.1927629","u":"lat","n":"latitude"},{"v":"%d.%d","u":"far","n":"temperature"},{"v":"%d.%d","u":"per","n":"humidity"},{"v":"0","u":"per","n":"light"},{"v":"411.02","u":"per","n":"dust"},{"v":"140","u":"per","n":"airquality_raw"}],"bt":%d}`,
+			device, temp/10, temp%10, humidity/10, humidity%10, ts)
+	}))
+}
+
+func BenchmarkRaw(b *testing.B) {
+	benchmarkSource(b, source1("raw", col("p", batch.Bytes, 0)), climateMessages(climateJSON))
 }
 
 // BenchmarkClimateBound is the least that such a scan could do: a scanner

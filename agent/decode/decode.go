@@ -67,6 +67,8 @@ type Decoder struct {
 	hidden []int // columns that do not stand in the payload
 	inputs int   // columns that do
 
+	received int64 // when the record was received; microseconds
+
 	rows   int // complete rows
 	limit  int // rows that the columns have room for
 	serial uint32
@@ -94,15 +96,28 @@ func New(src *plan.Source, meta Meta) (*Decoder, error) {
 			d.inputs++
 		}
 	}
+	var err error
+	d.format, err = newFormat(d, src)
+	return d, err
+}
+
+// newFormat picks the format by its name.
+func newFormat(d *Decoder, src *plan.Source) (format, error) {
 	switch src.Format {
 	case "json":
-		d.format = newJSON(d)
+		return newJSON(d), nil
 	case "csv":
-		d.format = &csvFormat{Decoder: d}
-	default:
-		return nil, fmt.Errorf("decode: unknown format %q (known: json, csv)", src.Format)
+		return &csvFormat{Decoder: d}, nil
+	case "senml":
+		return newSenML(d, src.TolerantNumbers)
+	case "influx":
+		return newInflux(d)
+	case "cbor":
+		return newCBOR(d), nil
+	case "raw":
+		return newRaw(d)
 	}
-	return d, nil
+	return nil, fmt.Errorf("decode: unknown format %q (known: json, csv, senml, influx, cbor, raw): the plan is damaged or from a newer Leat", src.Format)
 }
 
 var hiddenTypes = map[plan.Hidden]batch.Type{
@@ -173,6 +188,7 @@ func (d *Decoder) decodeRecord(m *source.Message, p []byte, reject RejectFunc) {
 		return
 	}
 	before := d.rows
+	d.received = m.ReceivedMicros
 	if err := d.format.record(p); err != nil {
 		d.rollback(before)
 		reject(m.Topic, p, err.Error())

@@ -13,7 +13,7 @@ import (
 // decodeLibrary decodes a message by encoding/json. It defines what is
 // accepted, what values result, and the words of a reject.
 func (d *Decoder) decodeLibrary(p []byte) error {
-	if err := d.checkNesting(p); err != nil {
+	if err := checkNesting(p, d.limits.Depth); err != nil {
 		return err
 	}
 	trimmed := bytes.TrimLeft(p, " \t\r\n")
@@ -52,7 +52,7 @@ func jsonError(err error) error {
 }
 
 // checkNesting bounds the depth before encoding/json, which recurses, sees the message.
-func (d *Decoder) checkNesting(p []byte) error {
+func checkNesting(p []byte, most int) error {
 	depth, inString := 0, false
 	for i := 0; i < len(p); i++ {
 		switch c := p[i]; {
@@ -62,8 +62,8 @@ func (d *Decoder) checkNesting(p []byte) error {
 			inString = !inString
 		case inString:
 		case c == '{' || c == '[':
-			if depth++; depth > d.limits.Depth {
-				return fmt.Errorf("values nest deeper than the limit (%d)", d.limits.Depth)
+			if depth++; depth > most {
+				return fmt.Errorf("values nest deeper than the limit (%d)", most)
 			}
 		case c == '}' || c == ']':
 			depth--
