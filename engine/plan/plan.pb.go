@@ -109,7 +109,8 @@ type Plan struct {
 	// Rows before this event time (microseconds) belong to the version before, and
 	// windows that begin before it: this version has none of them. 0 = all are its own.
 	StartsAtMicros int64
-	OneLane        bool // an order-sensitive step runs in the cloud: agents open no second lane
+	TakesOver      uint64 // version whose states of windows this one goes on with, in lanes of its own; 0 = none
+	OneLane        bool   // an order-sensitive step runs in the cloud: agents open no second lane
 }
 
 // ProtoName is the message's name.
@@ -291,6 +292,14 @@ func (m *Plan) GetStartsAtMicros() (v int64) {
 	return v
 }
 
+// GetTakesOver gives the field, or its zero value.
+func (m *Plan) GetTakesOver() (v uint64) {
+	if m != nil {
+		v = m.TakesOver
+	}
+	return v
+}
+
 // GetOneLane gives the field, or its zero value.
 func (m *Plan) GetOneLane() (v bool) {
 	if m != nil {
@@ -333,6 +342,7 @@ func (m *Plan) WriteProto(w *pb.Writer) {
 	pb.WriteMessages(w, 21, m.Lookups)
 	w.Uint(22, pb.Bool(m.OneLane))
 	w.Uint(23, uint64(m.StartsAtMicros))
+	w.Uint(24, m.TakesOver)
 }
 
 // ReadProto takes one field in.
@@ -382,6 +392,8 @@ func (m *Plan) ReadProto(f pb.Field) error {
 		return pb.ReadMessages(f, &m.Lookups)
 	case 23:
 		return pb.Varint(f, &m.StartsAtMicros)
+	case 24:
+		return pb.Varint(f, &m.TakesOver)
 	case 22:
 		return f.Bool(&m.OneLane)
 	}
