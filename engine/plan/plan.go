@@ -82,7 +82,7 @@ func SameState(a, b *Plan) bool {
 	core := func(p *Plan) *Plan {
 		c := pb.Clone(p)
 		c.Version, c.StateVersion, c.TakesOver, c.FreshnessMicros, c.FreshnessWindow = 0, 0, 0, 0, false
-		c.AwayWaitMicros = 0
+		c.AwayWaitMicros, c.StartsAtMicros = 0, 0
 		if c.Source != nil {
 			c.Source.Kind, c.Source.Format, c.Source.IdleAfterMicros, c.Source.MaxFutureMicros = nil, "", 0, 0
 		}
