@@ -13,6 +13,7 @@ type pace struct {
 	ports     []portPace
 	idleAfter time.Duration // 0 = never idle
 	lateness  int64         // allowed_lateness of the pipeline's window, microseconds
+	timers    bool          // steps wait for the watermark: it goes on while idle without being said
 
 	lastFlush time.Time // of any port
 	heard     time.Time // last row, or when the source last could not vouch for its silence
@@ -41,6 +42,7 @@ func paceOf(p *plan.Plan, now time.Time) pace {
 			slices[out.Port] = p.Edge.Nodes[n.Input].GetPartialWindow().GetSliceMicros()
 		}
 		out.lateness = max(out.lateness, n.GetPartialWindow().GetAllowedLatenessMicros())
+		out.timers = out.timers || n.GetAlert().GetSilentMicros() > 0 || n.GetKeyed() != nil || n.GetFinalWindow() != nil
 	}
 	for k, port := range p.Ports {
 		micros := port.FreshnessMicros
@@ -99,6 +101,9 @@ func (p *pace) silence(now time.Time, connected bool, current, lastSliceEnd int6
 		if lastSliceEnd != engine.NoWatermark && current < mark && mark <= w {
 			return w, true
 		}
+	}
+	if p.timers {
+		return w, false
 	}
 	return current, false
 }

@@ -151,3 +151,18 @@ func TestIdleAgentFollowsTheCloud(t *testing.T) {
 		t.Error("follows sources that have ended")
 	}
 }
+
+// Steps that wait for the watermark see it go on while the source is silent.
+func TestTimeGoesOnForStepsOfASilentSource(t *testing.T) {
+	p := pace{idleAfter: 30 * time.Second, timers: true}
+	p.row(at(100))
+	if w, speak := p.silence(at(120), true, 95e6, engine.NoWatermark); speak || w != 95e6 {
+		t.Errorf("after 20 s: %d, %t", w, speak)
+	}
+	if w, speak := p.silence(at(130), true, 95e6, engine.NoWatermark); !speak || w != 125e6 {
+		t.Errorf("after 30 s: %d, %t", w, speak)
+	}
+	if w, speak := p.silence(at(140), true, 125e6, engine.NoWatermark); speak || w != 135e6 {
+		t.Errorf("after 40 s: %d, %t, want 135 s unsaid", w, speak)
+	}
+}

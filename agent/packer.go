@@ -95,8 +95,13 @@ func (p *packer) restore(data []byte) error {
 
 // due tells whether a flush would have anything to say.
 func (p *packer) due(idle bool) bool {
+	return p.holds() || p.watermark() != p.sent || idle != p.sentIdle
+}
+
+// holds tells whether rows or rejects wait.
+func (p *packer) holds() bool {
 	rows, _ := p.edge.Pending()
-	return rows > 0 || p.log.Pending() > 0 || p.watermark() != p.sent || idle != p.sentIdle
+	return rows > 0 || p.log.Pending() > 0
 }
 
 // watermark is what the next frame bears: it passes nothing that stays behind.

@@ -238,10 +238,8 @@ func (p *part) process(messages []source.Message, now int64) error {
 // should say something.
 func (p *part) silence(now time.Time, connected bool) (speak bool, err error) {
 	watermark, speak := p.pace.silence(now, connected, p.edge.Watermark(), p.edge.LastSliceEnd())
-	if speak {
-		if err := p.edge.AdvanceTo(watermark); err != nil {
-			return false, err
-		}
+	if err := p.edge.AdvanceTo(watermark); err != nil {
+		return false, err
 	}
 	if w := p.cloudWatermark.Load(); p.pace.follow(now, p.edge.Watermark(), w) {
 		return true, p.edge.AdvanceTo(w)

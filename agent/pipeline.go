@@ -226,8 +226,8 @@ func (p *pipeline) quiet(ctx context.Context) error {
 		switch {
 		case speak:
 			due[i] = everything
-		case due[i] != nil && !v.packer.due(v.packer.sentIdle):
-			due[i] = nil
+		case due[i] != nil && (!v.packer.due(v.packer.sentIdle) || v.pace.idle && !v.packer.holds()):
+			due[i] = nil // an idle source's watermark is said at the ends of windows only
 		}
 		some = some || due[i] != nil
 	}
