@@ -225,7 +225,7 @@ func (e *Edge) Full() bool {
 func (e *Edge) TakeLate() int64 {
 	var n int64
 	for _, w := range e.windows {
-		n += w.fresh.Late()
+		n += w.fresh.Counts().Late
 	}
 	n, e.late = n-e.late, n
 	return n

@@ -12,7 +12,17 @@ type PartialConfig struct {
 	KeepKeys int
 	// KeepKeyBytes bounds the bytes of the known keys in the same way. 0 = 16 MiB.
 	KeepKeyBytes int
+	// CanForward says that somebody drains the forwarded rows. Without it every row becomes part of a partial.
+	CanForward bool
+	// OnLate is given rows that are late for one or more of their windows: the input's columns and
+	// _late_for, the number of windows missed. The batch is valid until it returns. Nil = nobody wants them.
+	OnLate func(b *batch.Batch)
+	// OnOverflow is given the rows of new groups beyond the plan's bound where its policy is to reject them. Nil = they are only counted.
+	OnOverflow func(b *batch.Batch, row int)
 }
+
+// defaultMaxGroups bounds the groups in a slice where the plan gives no bound.
+const defaultMaxGroups = 1_000_000
 
 func (c PartialConfig) withDefaults() PartialConfig {
 	if c.MaxGroups <= 0 {

@@ -19,7 +19,7 @@ type keyTable struct {
 	arena  []byte
 	ends   []int // by group: where its bytes end in arena
 	table  []keySlot
-	codes  []codeCache // by key column
+	codes  []codeCache // by key column: the code of a group's string in the Dict that it was appended to last
 
 	compare func(t *keyTable, a, b uint32) int
 	sorted  []uint32 // groups in order of compare, as far as they were ranked
@@ -31,12 +31,6 @@ type keyTable struct {
 type keySlot struct {
 	tag   uint32 // upper half of the hash
 	group uint32 // group+1; 0 = free
-}
-
-// codeCache remembers which code of one Dict a group's string is.
-type codeCache struct {
-	dict *batch.Dict
-	code []uint32 // by group: code+1; 0 = not known yet
 }
 
 func newKeyTable(s batch.Schema, compare func(t *keyTable, a, b uint32) int) *keyTable {
@@ -135,12 +129,9 @@ func (t *keyTable) appendStrings(k int, c *batch.Column, slots, groupOf []uint32
 	}
 	cache, last := &t.codes[k], k == len(t.schema)-1
 	if cache.dict != c.Dict {
-		clear(cache.code)
-		cache.dict = c.Dict
+		cache.renew(c.Dict)
 	}
-	if n := t.len(); n > len(cache.code) {
-		cache.code = append(cache.code, make([]uint32, n-len(cache.code))...)
-	}
+	cache.widen(t.len())
 	for i, g := range slots {
 		if groupOf != nil {
 			g = groupOf[g]

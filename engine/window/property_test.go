@@ -153,7 +153,7 @@ func (w *world) frames() [][]frame {
 			}
 			w.checkDrained(delta)
 			if w.r.IntN(4) == 0 && len(e.rows) > 0 { // restart: the checkpoint is taken back
-				late += e.partial.Late()
+				late += e.partial.Counts().Late
 				e.partial = w.newPartial()
 				if err := e.partial.Merge(delta); err != nil {
 					w.t.Fatal(err)
@@ -162,7 +162,7 @@ func (w *world) frames() [][]frame {
 			}
 			sent = append(sent, frame{delta, e.watermark})
 		}
-		late += e.partial.Late()
+		late += e.partial.Counts().Late
 		out = append(out, sent)
 	}
 	if late != w.late {

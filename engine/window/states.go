@@ -57,6 +57,13 @@ func (s *states) merge(slots []uint32, cols []batch.Column, rows []uint32) {
 	}
 }
 
+// mergeSlots merges the states of from into those of slots, one after the other.
+func (s *states) mergeSlots(slots, from []uint32) {
+	for _, a := range s.accs {
+		a.MergeFrom(slots, a, from)
+	}
+}
+
 func (s *states) appendTo(cols []batch.Column, slots []uint32) {
 	for i, a := range s.accs {
 		sh := &s.shape.accs[i]

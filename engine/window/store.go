@@ -16,9 +16,9 @@ type store struct {
 	forwarded []int // by accumulator: its column in forwarded rows; -1 = none
 
 	keys   *keyTable
-	codes  groupCache // of a single string key
-	refs   []uint32   // by group: states of it
-	live   int        // groups with states
+	codes  codeCache // group by code of a single string key
+	refs   []uint32  // by group: states of it
+	live   int       // groups with states
 	states *states
 	group  []uint32 // by slot
 	free   []uint32 // slots
@@ -91,21 +91,16 @@ func (st *store) groupOf(b *batch.Batch, r int) uint32 {
 		st.key = batch.AppendKey(st.key[:0], b.Cols, st.by, r)
 		return st.keys.group(st.key)
 	}
-	c := &st.codes
-	if d := b.Cols[0].Dict; c.dict != d {
-		clear(c.group[:cap(c.group)])
-		c.dict, c.group = d, c.group[:0]
+	if d := b.Cols[0].Dict; st.codes.dict != d {
+		st.codes.renew(d)
 	}
-	code := int(b.Cols[0].Codes[r])
-	if code < len(c.group) && c.group[code] != 0 {
-		return c.group[code] - 1
+	code := b.Cols[0].Codes[r]
+	if known := st.codes.code; int(code) < len(known) && known[code] != 0 {
+		return known[code] - 1
 	}
 	st.key = batch.AppendKey(st.key[:0], b.Cols, st.by, r)
 	group := st.keys.group(st.key)
-	for code >= len(c.group) {
-		c.group = append(c.group, 0)
-	}
-	c.group[code] = group + 1
+	st.codes.set(code, group)
 	return group
 }
 
@@ -129,7 +124,7 @@ func (st *store) crowded() bool { return st.keys.len() > 1024+2*st.live }
 // compact starts new keys, with those that have states or are kept. It gives the new groups by old group.
 func (st *store) compact(kept func(group uint32) bool) (moved []uint32) {
 	old, oldRefs := st.keys, st.refs
-	st.keys, st.refs, st.codes = newKeyTable(st.shape.keys, bySQL), nil, groupCache{}
+	st.keys, st.refs, st.codes = newKeyTable(st.shape.keys, bySQL), nil, codeCache{}
 	moved = make([]uint32, old.len())
 	for g := range old.len() {
 		refs := uint32(0)
@@ -157,16 +152,13 @@ func (st *store) addRows(slots []uint32, b *batch.Batch, times []int64, rows []u
 
 // mergeSlots merges the states of from into those of slots, one by one.
 func (st *store) mergeSlots(slots, from []uint32) {
-	if len(slots) == 0 {
-		return
-	}
-	for _, a := range st.states.accs {
-		a.MergeFrom(slots, a, from)
+	if len(slots) > 0 {
+		st.states.mergeSlots(slots, from)
 	}
 }
 
 func (st *store) sizeBytes() int {
-	return st.keys.sizeBytes() + st.states.sizeBytes() + 4*(cap(st.refs)+cap(st.group)+cap(st.free)+cap(st.codes.group))
+	return st.keys.sizeBytes() + st.states.sizeBytes() + 4*(cap(st.refs)+cap(st.group)+cap(st.free)+cap(st.codes.code))
 }
 
 // resultBatch gathers results and gives them on in batches of at most 4,096 rows.

@@ -130,19 +130,6 @@ func wantLines(t testing.TB, got []string, want ...string) {
 	}
 }
 
-func TestOtherWindowsAreRefused(t *testing.T) {
-	for _, kind := range []plan.WindowSpec_Kind{plan.WindowSpec_HOPPING, plan.WindowSpec_CUMULATIVE, plan.WindowSpec_SESSION} {
-		w := testWindow(t, stringKey, 10, 0)
-		w.SliceMicros, w.Windows[0].Kind, w.Windows[0].EveryMicros = 5, kind, 5
-		if kind == plan.WindowSpec_SESSION {
-			w.SliceMicros = 0
-		}
-		if _, err := NewPartial(w, nil, rowSchema(stringKey), PartialConfig{}); !errors.Is(err, ErrUnsupported) {
-			t.Errorf("NewPartial of %s: %v", kind, err)
-		}
-	}
-}
-
 func TestInconsistentPlansAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(w *plan.Window){
 		"slice":               func(w *plan.Window) { w.SliceMicros = 5 },
@@ -227,22 +214,22 @@ func TestLatenessIsDecidedByRow(t *testing.T) {
 	if err := p.Process(b, []int64{math.MinInt64, 14, 15, 15, 100, 24}); err != nil {
 		t.Fatal(err)
 	}
-	if p.Late() != 2 || p.Rows() != 2 || p.NewestSliceEnd() != 20 {
-		t.Errorf("late %d, partials %d, end %d; want 2, 2, 20", p.Late(), p.Rows(), p.NewestSliceEnd())
+	if p.Counts().Late != 2 || p.Rows() != 2 || p.NewestSliceEnd() != 20 {
+		t.Errorf("late %d, partials %d, end %d; want 2, 2, 20", p.Counts().Late, p.Rows(), p.NewestSliceEnd())
 	}
 	// Watermarks rise between rows of one slice.
 	if err := p.Process(makeBatch(stringKey, at("a", 12), at("a", 12), at("a", 12)), []int64{24, 25, 26}); err != nil {
 		t.Fatal(err)
 	}
-	if p.Late() != 4 {
-		t.Errorf("late %d, want 4", p.Late())
+	if p.Counts().Late != 4 {
+		t.Errorf("late %d, want 4", p.Counts().Late)
 	}
 	// A late row leaves no trace of its slice.
 	if err := p.Process(makeBatch(stringKey, at("c", 1000)), []int64{2000}); err != nil {
 		t.Fatal(err)
 	}
-	if p.Late() != 5 || p.NewestSliceEnd() != 20 {
-		t.Errorf("late %d, end %d; want 5, 20", p.Late(), p.NewestSliceEnd())
+	if p.Counts().Late != 5 || p.NewestSliceEnd() != 20 {
+		t.Errorf("late %d, end %d; want 5, 20", p.Counts().Late, p.NewestSliceEnd())
 	}
 }
 
@@ -263,8 +250,8 @@ func TestRowsWithoutUsableTimeAreCounted(t *testing.T) {
 		if err := p.Process(b, nil); err != nil {
 			t.Fatal(err)
 		}
-		if p.Invalid() != 3 || p.Rows() != 1 {
-			t.Errorf("invalid %d, partials %d; want 3, 1", p.Invalid(), p.Rows())
+		if p.Counts().Invalid != 3 || p.Rows() != 1 {
+			t.Errorf("invalid %d, partials %d; want 3, 1", p.Counts().Invalid, p.Rows())
 		}
 	}
 }
@@ -392,8 +379,8 @@ func TestFullAsksForDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Drain(batch.New(schema))
-	if p.Full() || p.KeyResets() != 1 {
-		t.Errorf("full %v, %d resets after Drain; want false, 1", p.Full(), p.KeyResets())
+	if p.Full() || p.Counts().KeyResets != 1 {
+		t.Errorf("full %v, %d resets after Drain; want false, 1", p.Full(), p.Counts().KeyResets)
 	}
 }
 
