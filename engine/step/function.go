@@ -28,9 +28,9 @@ type Functions interface {
 // Function is a user's function with state and timers by key. What a Call
 // does to a key must depend on what the Call says of the key alone.
 type Function interface {
-	// Columns are the columns of the rows that it makes. args are the types of the rows that it is given;
-	// an error says that it does not take them.
-	Columns(args batch.Schema) (batch.Schema, error)
+	// Bind tells which columns of the step's input it takes, and the columns
+	// that it gives. An error says that it cannot work on such rows.
+	Bind(in batch.Schema) (take []int, give batch.Schema, err error)
 	// Call works on the groups of c. An error means that the whole function is unusable.
 	Call(c *Call) error
 }
@@ -39,15 +39,15 @@ type Function interface {
 // of one key. Within a group the rows come first, in order of arrival, then the timers
 // by (At, ID). All of it is valid until Call returns.
 type Call struct {
-	EventTime int64 // the watermark, in full seconds; microseconds, NoWatermark = none
+	EventTime int64 // the watermark, in full seconds (TimerResolution); microseconds, NoWatermark = none
 	Clock     int64 // of the last AdvanceClock; 0 = none yet
 
 	Groups     int
 	Keys       []batch.Column // one row per group
-	Rows       []batch.Column // the rows of all groups, without gaps
+	Rows       []batch.Column // the columns that Bind took; the rows of all groups, without gaps
 	RowStart   []uint32       // group g has the rows [RowStart[g], RowStart[g+1])
 	State      [][]byte       // per group; nil = none yet
-	Timers     []Timer        // of all groups
+	Timers     []Timer        // due now, of all groups; they are gone when the call succeeds
 	TimerStart []uint32       // as RowStart
 
 	// What the function gives.
@@ -56,9 +56,9 @@ type Call struct {
 
 // Answer is what a Function makes of a Call. It is empty when Call begins.
 type Answer struct {
-	// Rows are the rows made, in the columns that Columns named, in order within a group.
-	// Group names the group of each, Row the input row (of Call.Rows) whose place in time it takes; NoRow = none, as for
-	// what a timer makes.
+	// Rows are the rows made, in the columns that Bind gave, in order within a group.
+	// Group names the group of each, Row the input row (of Call.Rows) whose place and event time it takes; NoRow =
+	// the group's last row or, where it has none, the time of its first timer.
 	Rows  *batch.Batch
 	Group []uint32
 	Row   []uint32

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/expr"
 )
 
 // NoWatermark is the watermark before the first row.
@@ -47,6 +48,13 @@ type Stats struct {
 	Forgotten uint64 // keys that were forgotten because MaxKeys was reached
 	Refused   uint64 // rows that were rejected because MaxKeys was reached
 	Late      uint64 // rows that were dropped because what they would be compared with is forgotten
+}
+
+// Config is what steps need beside their plan. The zero value is the default.
+type Config struct {
+	MaxKeys int        // keys held; 0 = DefaultMaxKeys
+	Reject  RejectFunc // nil = dropped unseen
+	Env     expr.Env   // of the expressions
 }
 
 // RejectFunc takes a row of b that cannot be worked on.
