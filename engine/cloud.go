@@ -25,6 +25,11 @@ type CloudConfig struct {
 	// LastOnly fires each window once, when no row can change it any more:
 	// what a bounded run prints.
 	LastOnly bool
+	// Completeness gives how many of the agents have passed the end of a window; nil = 1 of 1.
+	Completeness func(windowEnd int64) (seen, expected int64)
+	// TooLate takes the partials that came for windows which are forgotten; they are
+	// valid until it returns. Nil = they are only counted.
+	TooLate func(n *plan.Node, partials *batch.Batch)
 }
 
 // Cloud runs the cloud fragment of a plan over what arrives at its ports.
@@ -69,7 +74,7 @@ func (c *Cloud) special(_ *tree, n *plan.Node, in batch.Schema) (operator, error
 		c.ports[op.PortIn.Port] = append(c.ports[op.PortIn.Port], int(n.Id))
 		return pass{}, nil
 	case *plan.Node_FinalWindow:
-		w, err := newCloudWindow(op.FinalWindow, c.env.exprs.Zones[op.FinalWindow.TimeZone], window.FinalConfig{LastOnly: c.cfg.LastOnly})
+		w, err := newCloudWindow(op.FinalWindow, c.env.exprs.Zones[op.FinalWindow.TimeZone], c.finalConfig(n))
 		if err != nil {
 			return nil, err
 		}
@@ -80,6 +85,14 @@ func (c *Cloud) special(_ *tree, n *plan.Node, in batch.Schema) (operator, error
 	default:
 		return nil, fmt.Errorf("%T in the cloud: %w", n.Op, ErrPlan)
 	}
+}
+
+func (c *Cloud) finalConfig(n *plan.Node) window.FinalConfig {
+	cfg := window.FinalConfig{LastOnly: c.cfg.LastOnly, Completeness: c.cfg.Completeness}
+	if c.cfg.TooLate != nil {
+		cfg.OnTooLate = func(b *batch.Batch) { c.cfg.TooLate(n, b) }
+	}
+	return cfg
 }
 
 // pass hands batches on unchanged.

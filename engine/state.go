@@ -26,12 +26,8 @@ type Section struct {
 	Keys int
 	// Gone tells that the last column marks rows that delete their key.
 	Gone bool
-}
-
-// section is where a section of the state belongs.
-type section struct {
-	Section
-	node, index int
+	// Node has the state; Index counts its sections.
+	Node, Index int
 }
 
 func (t *tree) addSections(node int, op operator) {
@@ -40,7 +36,8 @@ func (t *tree) addSections(node int, op operator) {
 		return
 	}
 	for i, schema := range s.stateSchemas() {
-		t.sections = append(t.sections, section{schema, node, i})
+		schema.Node, schema.Index = node, i
+		t.sections = append(t.sections, schema)
 	}
 }
 
@@ -48,7 +45,7 @@ func (t *tree) addSections(node int, op operator) {
 func (t *tree) changes(full bool, emit PortEmit) error {
 	for at := 0; at < len(t.sections); {
 		first := at
-		node := t.sections[at].node
+		node := t.sections[at].Node
 		err := t.ops[node].(stateful).changes(full, func(i int, b *batch.Batch) error {
 			if b.Len() == 0 {
 				return nil
@@ -58,7 +55,7 @@ func (t *tree) changes(full bool, emit PortEmit) error {
 		if err != nil {
 			return fmt.Errorf("state of node %d: %w", node, err)
 		}
-		for at < len(t.sections) && t.sections[at].node == node {
+		for at < len(t.sections) && t.sections[at].Node == node {
 			at++
 		}
 	}
@@ -70,8 +67,8 @@ func (t *tree) restore(i uint32, b *batch.Batch) error {
 		return fmt.Errorf("the stored state names section %d of %d", i, len(t.sections))
 	}
 	s := &t.sections[i]
-	if err := t.ops[s.node].(stateful).restore(s.index, b); err != nil {
-		return fmt.Errorf("state of node %d: %w", s.node, err)
+	if err := t.ops[s.Node].(stateful).restore(s.Index, b); err != nil {
+		return fmt.Errorf("state of node %d: %w", s.Node, err)
 	}
 	return nil
 }
@@ -89,5 +86,5 @@ func (t *tree) section(i uint32) Section {
 	if uint64(i) >= uint64(len(t.sections)) {
 		return Section{}
 	}
-	return t.sections[i].Section
+	return t.sections[i]
 }

@@ -33,7 +33,7 @@ type tree struct {
 	emits    []Emit // emits[i] runs the children of node i
 	roots    []int  // nodes that read the fragment's input
 	timed    []int  // nodes that the watermark makes emit, parents before children
-	sections []section
+	sections []Section
 }
 
 // specialFunc makes the operator of a node that belongs to one tier; t holds
