@@ -6,7 +6,7 @@ GO       ?= go
 GOFLAGS  += -trimpath
 LINT     := bin/golangci-lint
 LINT_VERSION := v2.12.2
-PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2 openssl curl
+PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2 openssl curl postgresql
 # The agent speaks HTTP/1.1 only (its /metrics): HTTP/2 would cost 0.4 MB of its 15.
 AGENT_TAGS := nethttpomithttp2
 OUT      ?= bin/leat-agent
@@ -14,10 +14,11 @@ FUZZTIME ?= 30s
 SEED     ?= 0
 MESSAGES ?= 200000
 KILLS    ?= 20
+SECONDS  ?= 60
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build agent run test race lint crash bench fuzz udf generate deps clean
+.PHONY: help build agent run test race lint crash diff-postgres bench fuzz udf generate deps clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,7 +39,8 @@ deps: ## install what the tests need (Debian packages)
 	  printf '%s\n' $(PACKAGES) | sort | comm -23 - .deps.have; rm -f .deps.have); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ]; then echo "The tests need Debian packages. Run this once, then make test again:"; echo "  sudo apt-get update && sudo apt-get install -y" $$missing; exit 1; fi; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+	mkdir -p /etc/postgresql-common; test -e /etc/postgresql-common/createcluster.conf || echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $$missing >/dev/null
 
 test: deps ## everything but the long runs
 	$(GO) vet ./...
@@ -56,6 +58,9 @@ lint: $(LINT) ## golangci-lint with the import rules of .golangci.yml
 
 crash: deps ## kill agent and cloud node at random while messages flow (SEED, MESSAGES, KILLS)
 	$(GO) test ./test/crash -run TestCrash -count=1 -timeout 2h -v -crash.messages=$(MESSAGES) -crash.kills=$(KILLS) -crash.seed=$(SEED)
+
+diff-postgres: deps ## random expressions here and on a PostgreSQL, for SECONDS (SEED)
+	LEAT_SEED=$(SEED) $(GO) test ./test/postgres -run TestRandomExpressions -count=1 -timeout 24h -v -postgres.seconds=$(SECONDS)
 
 bench: ## the figures of docs/benchmarks.md, against bounds in the same run
 	$(GO) run ./test/bench

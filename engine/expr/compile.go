@@ -363,6 +363,8 @@ func newText(op string, t batch.Type, args []node) (node, error) {
 		f = splitPartText
 	case "like":
 		f = likeText
+	case "like_escape":
+		f = likeEscapeText
 	case "regexp_like":
 		pattern, ok := constant(args[1])
 		if !ok {

@@ -5,22 +5,23 @@ import (
 	"unicode/utf8"
 )
 
-// likeText is s LIKE pattern [ESCAPE escape]: _ is one character, % any number
-// of them, and the escape, \ unless another is given, takes the next character as it is.
+// likeText is s LIKE pattern: _ is one character, % any number of them, and \
+// takes the next character as it is.
 func likeText(c *textCall) {
-	pattern := c.s[1]
-	if len(c.s) == 3 {
-		if !ValidEscape(c.s[2]) {
-			c.reason = reasonEscape
-			return
-		}
-		pattern = EscapedLike(pattern, c.s[2])
-	}
-	if !ValidLike(pattern) {
+	if !ValidLike(c.s[1]) {
 		c.reason = reasonLikeEscape
 		return
 	}
-	c.b = like(c.s[0], pattern)
+	c.b = like(c.s[0], c.s[1])
+}
+
+// likeEscapeText is pattern ESCAPE escape: a pattern whose escape character is \.
+func likeEscapeText(c *textCall) {
+	if !ValidEscape(c.s[1]) {
+		c.reason = reasonEscape
+		return
+	}
+	c.put(EscapedLike(c.s[0], c.s[1]))
 }
 
 // ValidEscape tells whether a text can follow ESCAPE: one character, or none,

@@ -123,7 +123,8 @@ func (x *isNull) eval(r *run, rows []uint32) *batch.Column {
 }
 
 // in is x IN (a, b, ...): true where x equals an element, else null where x or
-// an element is null. Elements are evaluated only for the rows still open.
+// an element is null. Elements are evaluated only for the rows still open, among them
+// those where x is null, as in x = a OR x = b.
 type in struct {
 	x, first node
 	rest     []node
@@ -140,9 +141,7 @@ func (x *in) eval(r *run, rows []uint32) *batch.Column {
 	live := x.live[:0]
 	for _, i := range r.all(rows) {
 		dst[i] = false
-		if !v.Null(int(i)) {
-			live = append(live, i)
-		}
+		live = append(live, i)
 	}
 	x.live = live
 	x.hit = resize(x.hit, r.n)
@@ -157,7 +156,7 @@ func (x *in) eval(r *run, rows []uint32) *batch.Column {
 		for _, i := range live {
 			live[k] = i
 			switch {
-			case c.Null(int(i)):
+			case c.Null(int(i)) || v.Null(int(i)):
 				x.out.setNull(r.n, int(i))
 				k++
 			case x.hit[i]:

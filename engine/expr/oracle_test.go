@@ -94,13 +94,10 @@ func (o *oracle) eval(e *plan.Expr) cell {
 		return cell{null: true}
 	case "in":
 		x := o.eval(args[0])
-		if x.null {
-			return x
-		}
-		nulls := false
+		nulls := x.null
 		for _, a := range args[1:] {
 			v := o.eval(a)
-			if !v.null && order(argType(0), x, v) == 0 {
+			if !x.null && !v.null && order(argType(0), x, v) == 0 {
 				return cell{b: true}
 			}
 			nulls = nulls || v.null
@@ -417,31 +414,41 @@ func (o *oracle) strings(op string, vs []cell) cell {
 		return o.text(parts[n-1])
 	case "local_text":
 		return o.text(naiveTime(vs[0].i))
-	case "like":
-		escape := '\\'
-		if len(vs) == 3 {
-			if escape = -1; vs[2].s != "" {
-				escape = []rune(vs[2].s)[0]
-			}
-			if len([]rune(vs[2].s)) > 1 {
-				return o.fail(reasonEscape)
+	case "like_escape":
+		e := []rune(vs[1].s)
+		if len(e) > 1 {
+			return o.fail(reasonEscape)
+		}
+		out := ""
+		p := []rune(s)
+		for k := 0; k < len(p); k++ {
+			switch {
+			case len(e) == 1 && p[k] == e[0]:
+				out += `\`
+				if k++; k < len(p) {
+					out += string(p[k])
+				}
+			case p[k] == '\\':
+				out += `\\`
+			default:
+				out += string(p[k])
 			}
 		}
+		return o.text(out)
+	case "like":
 		var re strings.Builder
 		p := []rune(vs[1].s)
 		for k := 0; k < len(p); k++ {
-			if p[k] == escape {
-				if k++; k == len(p) {
-					return o.fail(reasonLikeEscape)
-				}
-				re.WriteString(regexp.QuoteMeta(string(p[k])))
-				continue
-			}
 			switch p[k] {
 			case '%':
 				re.WriteString(".*")
 			case '_':
 				re.WriteString(".")
+			case '\\':
+				if k++; k == len(p) {
+					return o.fail(reasonLikeEscape)
+				}
+				fallthrough
 			default:
 				re.WriteString(regexp.QuoteMeta(string(p[k])))
 			}

@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"encoding/hex"
 	"fmt"
 	"math"
 	"strconv"
@@ -87,13 +86,17 @@ func mantissa(s string) string {
 	return s
 }
 
-// ParseBytes reads "\x" and pairs of hexadecimal digits, with white space between them allowed,
+// ParseBytes reads "\x" and pairs of hexadecimal digits, with blanks between the pairs allowed,
 // or else plain text in which \\ is a backslash and \ooo an octal byte.
 func ParseBytes(s string) ([]byte, error) {
 	if digits, ok := strings.CutPrefix(s, `\x`); ok {
-		p, err := hex.DecodeString(strings.Join(strings.FieldsFunc(digits, isSpace), ""))
-		if err != nil {
-			return nil, syntaxError(batch.Bytes, s)
+		var p []byte
+		for digits = strings.TrimLeft(digits, blanks); digits != ""; digits = strings.TrimLeft(digits[2:], blanks) {
+			b, err := strconv.ParseUint(digits[:min(2, len(digits))], 16, 8)
+			if err != nil || len(digits) < 2 {
+				return nil, syntaxError(batch.Bytes, s)
+			}
+			p = append(p, byte(b))
 		}
 		return p, nil
 	}
@@ -120,7 +123,7 @@ func ParseBytes(s string) ([]byte, error) {
 	return p, nil
 }
 
-func isSpace(c rune) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+const blanks = " \n\t\r"
 
 // ParseTimestamp reads "2026-01-31", "2026-01-31 12:30", "2026-01-31T12:30:15.25"
 // and the same with Z or an offset such as +02 or -03:30 at the end, and then BC. Without
@@ -260,23 +263,6 @@ func (p *timeParser) zone() int64 {
 		v += p.number(2, 0, 59) * unit
 	}
 	return sign * v
-}
-
-// appendDouble writes a double as PostgreSQL does: the shortest digits that
-// read back, with an exponent below 1e-4 and from 1e15 on.
-func appendDouble(dst []byte, v float64) []byte {
-	switch {
-	case v != v:
-		return append(dst, "NaN"...)
-	case math.IsInf(v, 1):
-		return append(dst, "Infinity"...)
-	case math.IsInf(v, -1):
-		return append(dst, "-Infinity"...)
-	}
-	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e15) {
-		return strconv.AppendFloat(dst, v, 'e', -1, 64)
-	}
-	return strconv.AppendFloat(dst, v, 'f', -1, 64)
 }
 
 // appendTimestamp writes a timestamp as PostgreSQL does in UTC, with as many

@@ -162,7 +162,7 @@ func (g grower) expr(t batch.Type, depth int) *plan.Expr {
 		case 1:
 			return g.call(one(g.r, []string{"not", "cast"}), B, depth, B)
 		case 2:
-			return g.call("like", B, depth, g.times(S, 2+g.r.IntN(2))...)
+			return g.call("like", B, depth, S, S)
 		case 3:
 			e := g.call("regexp_like", B, depth, S, S)
 			e.GetCall().Args[1] = g.text(one(g.r, []string{"^a", "b.?$", "ß|x.y", "[0-9]+"}))
@@ -205,6 +205,9 @@ func (g grower) expr(t batch.Type, depth int) *plan.Expr {
 	case S:
 		switch g.r.IntN(7) {
 		case 6:
+			if g.r.IntN(2) == 0 {
+				return g.call("like_escape", S, depth, S, S)
+			}
 			return g.call("local_text", S, depth, T)
 		case 0:
 			return g.call(one(g.r, []string{"lower", "upper"}), S, depth, S)

@@ -247,8 +247,36 @@ func (b *binder) membership(n *Node, op string, vs []value) value {
 		high := b.compare(n, "<=", b.clone(vs[0]), vs[2])
 		return b.call(n, "and", batch.Bool, low, high)
 	}
+	if mixed(vs) {
+		// An int compared with an int is not rounded to a double because there is a double beside it.
+		equal := make([]value, len(vs)-1)
+		for i, v := range vs[1:] {
+			x := vs[0]
+			if i > 0 {
+				x = b.clone(x)
+			}
+			equal[i] = b.compare(n, "=", x, v)
+		}
+		return b.call(n, "or", batch.Bool, equal...)
+	}
 	vs, _ = b.unify(vs, mismatch, batch.String)
 	return b.call(n, "in", batch.Bool, vs...)
+}
+
+// mixed tells whether there are ints and doubles, three values or more.
+func mixed(vs []value) bool {
+	var seen [2]bool
+	for _, v := range vs {
+		switch {
+		case v.bad:
+			return false
+		case v.t == batch.Int:
+			seen[0] = true
+		case v.t == batch.Double:
+			seen[1] = true
+		}
+	}
+	return seen[0] && seen[1] && len(vs) > 2
 }
 
 func (b *binder) arithmetic(n *Node, op string, vs []value) value {
@@ -288,7 +316,7 @@ func (b *binder) like(n *Node, vs []value) value {
 	for i := range vs {
 		vs[i] = b.want(vs[i], batch.String, "LIKE")
 	}
-	v := b.call(n, "like", batch.Bool, b.likePattern(vs)...)
+	v := b.call(n, "like", batch.Bool, b.likePattern(n, vs)...)
 	if n.Text == "not_like" {
 		return b.call(n, "not", batch.Bool, v)
 	}

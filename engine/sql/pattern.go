@@ -1,11 +1,14 @@
 package sql
 
-import "github.com/leatio/leat/engine/expr"
+import (
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/expr"
+)
 
 // likePattern gives the arguments of LIKE: the value and a pattern whose
-// escape character is \. Where a pattern or an escape is no literal, the
-// engine has to take the escape as a third argument.
-func (b *binder) likePattern(vs []value) []value {
+// escape character is \. Where a pattern or its escape is no literal, the
+// engine has to rewrite it.
+func (b *binder) likePattern(n *Node, vs []value) []value {
 	pattern, known := vs[1].literalText()
 	if len(vs) == 3 {
 		escape, ok := vs[2].literalText()
@@ -14,7 +17,7 @@ func (b *binder) likePattern(vs []value) []value {
 			return vs
 		}
 		if !known || !ok {
-			return vs
+			return []value{vs[0], b.call(n, "like_escape", batch.String, vs[1], vs[2])}
 		}
 		b.nodes-- // of the escape
 		pattern = expr.EscapedLike(pattern, escape)
