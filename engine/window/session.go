@@ -87,7 +87,7 @@ func (f *sessions) join(group uint32, in span, flush func()) uint32 {
 		after := *link
 		slot := f.hold(group)
 		f.grow(slot) // link may point into the old meta
-		f.meta[slot] = sessionMeta{span: in, next: after, alive: true}
+		f.meta[slot] = sessionMeta{span: in, next: after, alive: true, changed: f.meta[slot].changed}
 		f.relink(group, slot)
 		return slot
 	}
@@ -137,7 +137,7 @@ func (f *sessions) takeBack(slot uint32) {
 
 // remove drops a session that is in no list any more.
 func (f *sessions) remove(slot uint32) {
-	f.meta[slot] = sessionMeta{}
+	f.meta[slot] = sessionMeta{changed: f.meta[slot].changed} // it stays in the list
 	f.drop([]uint32{slot})
 }
 

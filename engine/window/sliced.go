@@ -29,7 +29,8 @@ type sliced struct {
 	grids   []grid
 	sliders []slider // by grid
 
-	retracts bool // states may be gone
+	retracts bool        // states may be gone
+	onForget func(*pane) // nil = nobody wants to know
 
 	any     bool     // something was emitted in this Advance
 	at      []uint32 // scratch, by group: a position+1; all 0 between uses
@@ -239,6 +240,9 @@ func (f *sliced) forget() {
 	for ; n < len(f.order.items) && f.order.items[n].last <= forgotten; n++ {
 		p := f.order.items[n]
 		delete(f.panes, p.paneID)
+		if f.onForget != nil {
+			f.onForget(p)
+		}
 		f.drop(p.slots)
 		p.slots = nil
 	}

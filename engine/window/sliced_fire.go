@@ -102,6 +102,10 @@ func (f *sliced) fireWindow(grid int, w span, inOrder bool, out *resultBatch) er
 		f.note(e)
 		return f.merged(grid, w, dirty, e.revision, out)
 	}
+	f.walked = f.panesOf(w, f.walked)
+	if f.retracts && len(f.groupsOf(f.walked)) == 0 {
+		return nil
+	}
 	revision := int64(1)
 	if !ok && w.end > f.forgotten() {
 		e, ok = &emitted{span: w}, true
@@ -112,7 +116,6 @@ func (f *sliced) fireWindow(grid int, w span, inOrder bool, out *resultBatch) er
 		revision = e.revision
 	}
 	f.any = true
-	f.walked = f.panesOf(w, f.walked)
 	switch {
 	case len(f.walked) == 1:
 		return f.fromPane(w, f.walked[0], revision, out)
