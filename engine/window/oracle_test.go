@@ -254,3 +254,8 @@ func randomKey(r *rand.Rand, t batch.Type, many int) any {
 		return int64(n - many/2)
 	}
 }
+
+// finish appends result i of a slot to out.
+func finish(s *states, i int, r result, slot uint32, out *batch.Column) error {
+	return aggregate.Finish(r.function, r.param, s.args[i], []uint32{slot}, out)
+}

@@ -108,13 +108,10 @@ func (x *sliceSet) windows(sl span) []span {
 	return x.ends
 }
 
-// at is the slice sl for rows that miss its first windows, as many as missed, at least.
+// at is the slice sl for rows that miss its first windows, as many as missed; the next one ends later than these.
 func (x *sliceSet) at(sl span, missed int) *slice {
 	ends := x.windows(sl)
 	key := sliceKey{sl, sl.end}
-	for missed > 0 && ends[missed-1].end == ends[missed].end {
-		missed--
-	}
 	if missed > 0 {
 		key.firstEnd = ends[missed].end
 	}
