@@ -50,15 +50,18 @@ func (n *Node) serveAPI(ctx context.Context) error {
 	return g.Wait()
 }
 
-// ensureRejects makes the table of rejects, so that it can be asked before the first one.
-func (n *Node) ensureRejects(ctx context.Context) error {
-	return n.tables.Ensure(ctx, sink.RejectsTable())
+// ensureOwn makes the tables of rejects and of late partials, so that they can be asked before the first one.
+func (n *Node) ensureOwn(ctx context.Context) error {
+	return errors.Join(n.tables.Ensure(ctx, sink.RejectsTable()), n.tables.Ensure(ctx, sink.LateTable()))
 }
 
 // Apply makes a file the newest version of its pipeline.
 func (n *Node) Apply(ctx context.Context, a control.Apply) (*control.Pipeline, bool, error) {
 	draft, err := n.registry.Compile(ctx, a, "draft", 0)
 	if err != nil {
+		return nil, false, err
+	}
+	if err := checkSinks(draft); err != nil {
 		return nil, false, err
 	}
 	// Tables first: one that exists in another shape is told now, and a query
@@ -73,6 +76,23 @@ func (n *Node) Apply(ctx context.Context, a control.Apply) (*control.Pipeline, b
 		n.cfg.Log.Info("pipeline applied", "pipeline", p.Name, "version", p.Version)
 	}
 	return p, changed, err
+}
+
+// checkSinks refuses sinks that a cloud node does not have: a worker could not go on.
+func checkSinks(p *plan.Plan) error {
+	for _, n := range p.Cloud.GetNodes() {
+		s := n.GetSink()
+		if s == nil || s.GetTable() != nil {
+			continue
+		}
+		kind := "stdout"
+		if s.GetFile() != nil {
+			kind = "file"
+		}
+		return fmt.Errorf("pipeline %s: %w: the sink %s is for `leat run`; on a cloud node use a table, which `leat query` reads, or place: edge for a file on the gateway",
+			p.Pipeline, control.ErrRequest, kind)
+	}
+	return nil
 }
 
 // Pipelines lists all pipelines.

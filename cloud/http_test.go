@@ -1,11 +1,14 @@
 package cloud
 
 import (
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/leatio/leat/cloud/api"
 	"github.com/leatio/leat/cloud/control"
+	"github.com/leatio/leat/engine/plan"
 )
 
 // Between an apply and the agent's next status the pipeline is not missing from the list.
@@ -19,5 +22,20 @@ func TestPipelinesThatAnAgentHasNotToldOf(t *testing.T) {
 	}
 	if !reflect.DeepEqual(a.Pipelines, want) {
 		t.Errorf("got %+v", a.Pipelines)
+	}
+}
+
+// A sink that only leat run has stopped the partitions of a node for ever.
+func TestSinksThatTheCloudDoesNotHaveAreRefused(t *testing.T) {
+	p := func(s *plan.Sink) *plan.Plan {
+		return &plan.Plan{Pipeline: "p", Cloud: &plan.Fragment{Nodes: []*plan.Node{{Op: &plan.Node_Sink{Sink: s}}}}}
+	}
+	if err := checkSinks(p(&plan.Sink{Kind: &plan.Sink_Table{Table: &plan.TableSink{}}})); err != nil {
+		t.Error(err)
+	}
+	for kind, s := range map[string]*plan.Sink{"stdout": {Kind: &plan.Sink_Stdout{}}, "file": {Kind: &plan.Sink_File{File: &plan.FileSink{}}}} {
+		if err := checkSinks(p(s)); !errors.Is(err, control.ErrRequest) || !strings.Contains(err.Error(), "the sink "+kind) {
+			t.Errorf("%s: %v", kind, err)
+		}
 	}
 }

@@ -207,7 +207,7 @@ func (n *Node) Run(ctx context.Context) error {
 		for _, wk := range n.workers {
 			w.Go(func() error { return n.runWorker(ctx, wk) })
 		}
-		w.Go(func() error { return n.ensureRejects(ctx) })
+		w.Go(func() error { return n.ensureOwn(ctx) })
 		w.Go(func() error { return n.gateway.Run(ctx) })
 		w.Go(func() error { return n.server.Run(ctx) })
 		w.Go(func() error { return n.members.run(ctx) })

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func TestWindowsWaitForAwayAgents(t *testing.T) {
 	r.step(w, "nothing is expected of b", "x@0 n=3 sum=7", "x@10 n=1 sum=1", "x@500 n=1 sum=1")
 	r.append(r.entry("a", row{"x", 700, 1}))
 	r.append(r.entry("b", row{"x", 4, 5}))
-	r.step(w, "state waits for nobody who was removed", "x@0 n=3 sum=7", "x@10 n=1 sum=1", "x@500 n=1 sum=1", "x@600 n=1 sum=1")
+	r.step(w, "state waits for nobody who was removed", `late b {"device":"x"} 0-10 rows=1 partials=1 late/b/1/climate-1/1/0/3/0/0`, "x@0 n=3 sum=7", "x@10 n=1 sum=1", "x@500 n=1 sum=1", "x@600 n=1 sum=1")
 	if v := w.View().Pipelines[0]; v.TooLate != 1 {
 		t.Errorf("%d partials were too late, want 1", v.TooLate)
 	}
@@ -135,7 +136,7 @@ func TestStateIsKeptForAwayAgentsUpToKeep(t *testing.T) {
 	r.say(owner, record.Passed, "b")
 	r.append(r.entry("a", row{"x", 4000, 1}))
 	r.append(b3)
-	r.step(w, "keep is used up", "x@0 n=3 sum=12", "x@3600 n=1 sum=1")
+	r.step(w, "keep is used up", `late b {"device":"x"} 0-10 rows=1 partials=1 late/b/1/climate-1/1/0/3/0/0`, "x@0 n=3 sum=12", "x@3600 n=1 sum=1")
 	if v := w.View().Pipelines[0]; v.TooLate != 1 {
 		t.Errorf("%d partials were too late, want 1", v.TooLate)
 	}
@@ -250,6 +251,41 @@ func TestMembershipSurvivesADeathAtEveryRecord(t *testing.T) {
 		r.end(stop)
 		if got := fmt.Sprint(r.tables.list()); got != after[i] {
 			t.Fatalf("after record %d: %s, want %s", i, got, after[i])
+		}
+	}
+}
+
+// What comes too late for everything is counted, and sampled within bounds.
+func TestLatePartialsAreSampled(t *testing.T) {
+	for range 2 { // a replay names the same rows
+		r := newRig(t)
+		w, stop := r.start(time.Hour)
+		r.append(r.entry("a", row{"x", 1, 1}, row{"x", 1000, 1}))
+		var many []row
+		for i := range 150 {
+			many = append(many, row{fmt.Sprintf("d%03d", i), int64(i % 2 * 10), 1}, row{fmt.Sprintf("d%03d", i), int64(i % 2 * 10), 1})
+		}
+		r.append(r.entry("b", many...), r.entry("c", row{"z", 3, 1}))
+		r.append(r.entry("c", row{"z", 5, 1}))
+		r.caughtUp(w)
+		got := r.tables.list()
+		r.end(stop)
+		if v := w.View().Pipelines[0]; v.TooLate != 152 {
+			t.Errorf("%d partials were too late, want 152", v.TooLate)
+		}
+		late := slices.DeleteFunc(got, func(s string) bool { return !strings.HasPrefix(s, "late ") })
+		for _, want := range []string{
+			`late b {"device":"d000"} 0-10 rows=2 partials=1 late/b/1/climate-1/1/0/1/0/0`,
+			`late b several 10-20 rows=100 partials=50 late/b/1/climate-1/1/0/1/0/100`,
+			`late c several 0-10 rows=1 partials=1 late/c/1/climate-1/1/0/1/0/0`,
+			`late c {"device":"z"} 0-10 rows=1 partials=1 late/c/1/climate-1/1/0/2/0/0`,
+		} {
+			if !slices.Contains(late, want) {
+				t.Errorf("%q is not there: %q", want, late[len(late)-4:])
+			}
+		}
+		if len(late) != 103 {
+			t.Errorf("%d rows, want 103: %q", len(late), late)
 		}
 	}
 }

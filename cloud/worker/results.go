@@ -21,6 +21,10 @@ type results struct {
 	row   int
 	agent string
 	name  string // of the pipeline
+
+	lateKey  *plan.Node // in open, of the table late
+	lateLeft int        // rows that the log record being applied may still give that table
+	lates    int        // given by the entry being applied
 }
 
 // write is the rows for one table, copied.
@@ -31,14 +35,13 @@ type write struct {
 	ids       []string
 }
 
-func newResults() *results { return &results{open: map[*plan.Node]*write{}} }
+func newResults() *results { return &results{open: map[*plan.Node]*write{}, lateKey: &plan.Node{}} }
 
 // from says that the rows that follow come from an entry. Its rows are named
 // by agent, store epoch, pipeline, version, lane, frame, partition and row.
 func (r *results) from(p *plan.Plan, partition int, e *record.Entry) {
 	r.id = fmt.Appendf(r.id[:0], "%s/%d/%s/%d/%d/%d/%d/", e.Agent, e.Epoch, e.Pipeline, e.Version, e.Lane, e.To, partition)
-	r.row, r.agent, r.name = 0, e.Agent, p.Pipeline
-	r.windows(p)
+	r.row, r.lates, r.agent, r.name = 0, 0, e.Agent, p.Pipeline
 }
 
 // windows says that the rows that follow are a pipeline's window results.

@@ -88,6 +88,7 @@ func newState(partition int, plans Plans, fragments Fragments) *state {
 func (s *state) apply(offset uint64, r *record.Record) error {
 	s.offset, s.checksum = offset, r.Checksum
 	s.count.Records++
+	s.out.lateLeft = maxLate
 	switch r.Kind {
 	case record.KindEpoch:
 		s.owner = max(s.owner, r.Writer)
@@ -252,10 +253,14 @@ func (s *state) pipeline(k pipelineKey) (*pipeline, error) {
 		key: k, plan: pl, roster: newRoster(pl.MaxLagMicros, pl.AwayQuorum), dirty: true,
 		allowed: [2]int64{none, none}, fire: none, keep: none, reference: none,
 	}
-	p.cloud, err = s.fragments(pl, engine.CloudConfig{Sink: func(n *plan.Node, schema batch.Schema, b *batch.Batch) error {
-		s.count.Results += uint64(b.Len())
-		return s.out.add(n, schema, b)
-	}})
+	p.cloud, err = s.fragments(pl, engine.CloudConfig{
+		Sink: func(n *plan.Node, schema batch.Schema, b *batch.Batch) error {
+			s.count.Results += uint64(b.Len())
+			return s.out.add(n, schema, b)
+		},
+		Completeness: func(end int64) (seen, expected int64) { return p.roster.completeness(end) },
+		TooLate:      func(n *plan.Node, b *batch.Batch) { s.out.late(p, n, b) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("partition %d: %w", s.partition, err)
 	}

@@ -70,6 +70,10 @@ func (t *tables) Apply(_ context.Context, writes []sink.Write) error {
 	}
 	for _, w := range writes {
 		for i := range w.Rows.N {
+			if w.Table.Name == "late" {
+				t.rows["late "+lateText(w.Rows, i)+" "+w.IDs[i]] = 1
+				continue
+			}
 			if w.IDs != nil {
 				t.rows["row "+w.IDs[i]] = 1
 				continue
@@ -77,6 +81,9 @@ func (t *tables) Apply(_ context.Context, writes []sink.Write) error {
 			c := w.Rows.Cols
 			key := fmt.Sprintf("%s@%d", c[2].Str(i), c[0].Ints[i]/1e6)
 			val := fmt.Sprintf("%s n=%d sum=%g", key, c[3].Ints[i], c[4].Doubles[i])
+			if len(c) > 6 {
+				val += fmt.Sprintf(" seen=%d/%d", c[5].Ints[i], c[6].Ints[i])
+			}
 			for k, rev := range t.rows {
 				if len(k) > len(key) && k[:len(key)+1] == key+" " && rev < w.Revisions[i] {
 					delete(t.rows, k)
@@ -90,6 +97,15 @@ func (t *tables) Apply(_ context.Context, writes []sink.Write) error {
 	default:
 	}
 	return nil
+}
+
+// lateText gives agent, key, slice, rows and partials of a row of the table late.
+func lateText(b *batch.Batch, i int) string {
+	key := "several"
+	if !b.Cols[2].Null(i) {
+		key = b.Cols[2].Str(i)
+	}
+	return fmt.Sprint(b.Cols[1].Str(i), " ", key, " ", b.Cols[3].Ints[i]/1e6, "-", b.Cols[4].Ints[i]/1e6, " rows=", b.Cols[5].Ints[i], " partials=", b.Cols[7].Ints[i])
 }
 
 func (t *tables) Ensure(context.Context, sink.Table) error { return nil }
