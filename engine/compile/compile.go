@@ -2,8 +2,6 @@ package compile
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -17,10 +15,13 @@ import (
 // Options tell what the file itself does not hold. The zero value compiles a
 // file that uses no functions of its own.
 type Options struct {
-	File       string  // name of the file in messages; default "pipeline.yaml"
-	Modules    Modules // resolves udfs; nil: every entry of udfs is a mistake
-	PipelineID string  // given at creation; default: empty
-	Version    uint64  // version of the pipeline; default 0
+	File    string  // name of the file in messages; default "pipeline.yaml"
+	Modules Modules // resolves udfs; nil: every entry of udfs is a mistake
+	Lookups Lookups // resolves reference tables; nil: every lookup step is a mistake
+	// Params are values by the names of parameters, instead of those in the file.
+	Params     map[string]string
+	PipelineID string // given at creation; default: empty
+	Version    uint64 // version of the pipeline; default 0
 }
 
 // Modules finds UDF modules.
@@ -76,6 +77,10 @@ type compiler struct {
 	// brokenModules says that some function may be unknown because its module
 	// could not be resolved.
 	brokenModules bool
+	params        map[string]*param
+	brokenParams  map[string]bool
+	paramOrder    []string
+	zones         map[string]bool // that the file names
 }
 
 func (c *compiler) compile() *plan.Plan {
@@ -83,6 +88,7 @@ func (c *compiler) compile() *plan.Plan {
 	if root == nil {
 		return nil
 	}
+	c.readParams(root)
 	f := c.read(root, fileKeys())
 	if f == nil {
 		return nil
@@ -93,19 +99,21 @@ func (c *compiler) compile() *plan.Plan {
 		PipelineId:     c.o.PipelineID,
 		Version:        c.o.Version,
 		Agents:         c.agents(f.get("agents")),
-		AwayWaitMicros: awayWait,
-		KeepMicros:     awayKeep,
+		AwayWaitMicros: f.get("away").get("wait").microsOr(defaultAwayWait),
+		KeepMicros:     f.get("away").get("keep").microsOr(defaultAwayKeep),
+		AwayQuorum:     f.get("away").get("quorum").numberOr(0),
+		MaxLagMicros:   f.get("max_lag").microsOr(0),
 	}
 	c.resolveModules(f.get("udfs"))
-	in := c.source(f.get("source"))
-	b := &builder{c: c, plan: p, source: in, edge: in.rows, cur: in.rows}
-	b.steps(f.get("steps"))
-	b.freshness(f)
-	b.checkSinks(f.get("sinks"))
-	if len(c.mistakes) > 0 || in.rows == nil {
+	b := &builder{c: c, plan: p, source: c.source(f.get("source")), zone: c.zone(f.get("time_zone"))}
+	b.file(f)
+	c.tests(f.get("tests"), b)
+	if len(c.mistakes) > 0 || b.source.rows.lost {
 		return nil
 	}
-	b.split(f.get("sinks"))
+	b.layOut()
+	c.planParams(p)
+	c.planZones(p)
 	c.keepUsedModules(p)
 	return p
 }
@@ -127,35 +135,6 @@ func (c *compiler) inside(n *yaml.Node, offset int, what, expected string) {
 	c.tell(line, column, what, expected)
 }
 
-var dollarBrace = regexp.MustCompile(`\$\{[^}]{0,60}\}?`)
-
-// substitution checks the ${...} in a string; false after telling a mistake.
-func (c *compiler) substitution(n *yaml.Node, s *shape) bool {
-	good := true
-	for _, m := range dollarBrace.FindAllStringIndex(n.Value, -1) {
-		what := n.Value[m[0]:m[1]]
-		name, isSecret := strings.CutPrefix(what, "${secret.")
-		switch {
-		case strings.HasPrefix(what, "${param."):
-			c.inside(n, m[0], fmt.Sprintf("%q is not built yet in this version", what), "the value itself")
-		case isSecret && s.secret && secretName.MatchString(name):
-			continue
-		case isSecret && s.secret:
-			c.inside(n, m[0], fmt.Sprintf("%q does not name a secret", what), "${secret.name} with letters, digits, '_' and '-'")
-		case isSecret:
-			c.inside(n, m[0], fmt.Sprintf("%q stands where secrets are not put in", what), "secrets only in password")
-		case s.kind == kindExpr:
-			continue // a regular expression, perhaps; SQL will tell
-		default:
-			c.inside(n, m[0], fmt.Sprintf("%q means nothing", shorten(what)), "plain text")
-		}
-		good = false
-	}
-	return good
-}
-
-var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\}$`)
-
 func (c *compiler) agents(v *value) string {
 	if v == nil {
 		return ""
@@ -171,7 +150,11 @@ func (c *compiler) agents(v *value) string {
 
 // scope is what expressions see at some point.
 func (c *compiler) scope(cols batch.Schema, aggregates bool) sql.Scope {
-	return sql.Scope{Columns: cols, Functions: c.functions, Aggregates: aggregates}
+	params := make(map[string]batch.Type, len(c.params))
+	for name, p := range c.params {
+		params[name] = batch.Type(p.plan.Type)
+	}
+	return sql.Scope{Columns: cols, Functions: c.functions, Aggregates: aggregates, Params: params, Zones: c}
 }
 
 // expression notes the mistakes that the parser or type checker found in v.
@@ -183,6 +166,9 @@ func (c *compiler) expression(v *value, err error) {
 	for _, e := range found {
 		if c.brokenModules && strings.HasPrefix(e.Msg, "unknown function") {
 			continue // perhaps one of the module that could not be resolved
+		}
+		if len(c.brokenParams) > 0 && strings.HasPrefix(e.Msg, "unknown parameter") {
+			continue // perhaps one whose mistake has been told
 		}
 		c.inside(v.node, e.Offset, e.Msg, "")
 	}

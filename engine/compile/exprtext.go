@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"regexp"
 	"slices"
@@ -17,15 +18,20 @@ var infixOps = []string{"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">="
 // exprText writes an expression of a plan as SQL, for people to read. Casts
 // that the compiler put in are shown.
 func exprText(e *plan.Expr, in []*plan.Column) string {
+	return textOf(e, func(col int) string { return identifier(in[col].Name) })
+}
+
+// textOf writes an expression whose columns have the given texts.
+func textOf(e *plan.Expr, column func(int) string) string {
 	switch k := e.Kind.(type) {
 	case *plan.Expr_Column:
-		return identifier(in[k.Column].Name)
+		return column(int(k.Column))
 	case *plan.Expr_Literal:
 		return literalText(k.Literal, batch.Type(e.Type))
 	case *plan.Expr_Call:
 		args := make([]string, len(k.Call.Args))
 		for i, a := range k.Call.Args {
-			args[i] = exprText(a, in)
+			args[i] = textOf(a, column)
 			if c := a.GetCall(); c != nil && slices.Contains(infixOps, c.Op) {
 				args[i] = "(" + args[i] + ")"
 			}
@@ -100,4 +106,32 @@ func identifier(name string) string {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// longestText is the longest text of a column that is kept as it is.
+const longestText = 200
+
+// text is a column as an expression over those that come with its space, by
+// which versions of a pipeline are compared. Long ones are cut and hashed.
+func (r *rows) text(col int) string {
+	c := &r.columns[col]
+	if c.text != "" {
+		return c.text
+	}
+	c.text = identifier(c.name)
+	if n := c.made; n != nil && n.exprs != nil {
+		c.text = textOf(n.exprs[col-n.base], func(at int) string {
+			t := r.text(at)
+			if plainIdentifier.MatchString(t) {
+				return t
+			}
+			return "(" + t + ")"
+		})
+	} else if n != nil {
+		c.text = n.keyed.name + "." + c.text
+	}
+	if len(c.text) > longestText {
+		c.text = fmt.Sprintf("%s... #%x", strings.ToValidUTF8(c.text[:longestText/2], ""), sha256.Sum256([]byte(c.text)))
+	}
+	return c.text
 }

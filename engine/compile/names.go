@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -136,6 +137,29 @@ func parseDuration(s string) (micros int64, wrong string) {
 			return micros, ""
 		}
 	}
+}
+
+var sizePattern = regexp.MustCompile(`^[0-9]{1,12}(B|KB|MB|GB|KiB|MiB|GiB)$`)
+
+var sizeUnits = map[string]uint64{"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+// maxSize bounds every size of the file: 1 TiB.
+const maxSize = 1 << 40
+
+// parseSize reads a whole number with a unit, as in 64MiB, to bytes. It says
+// what is wrong, or nothing.
+func parseSize(s string) (bytes uint64, wrong string) {
+	m := sizePattern.FindStringSubmatch(s)
+	if m == nil {
+		return 0, "is not a size"
+	}
+	for _, d := range strings.TrimSuffix(s, m[1]) {
+		bytes = 10*bytes + uint64(d-'0')
+	}
+	if bytes > maxSize/sizeUnits[m[1]] {
+		return 0, "is more than 1 TiB"
+	}
+	return bytes * sizeUnits[m[1]], ""
 }
 
 // FormatDuration writes microseconds as the file would: 1m30s.

@@ -7,55 +7,55 @@ import (
 	"github.com/leatio/leat/engine/plan"
 )
 
-// laidOut is the outcome of layOut: nodes without ids, and where columns went.
-type laidOut struct {
-	nodes []*plan.Node
-	input []int // columns of the input that are used, ascending
-	last  []int // columns after the last node, by position
-}
-
-// layOut turns the logical steps of r into nodes whose batches hold only
-// columns that are still in use: a backward pass over the steps finds, for each
-// place between two steps, the columns that something after it reads.
-//
-// At the end, final gives the columns and names of the output in order. If it is nil, the
-// columns of need are there in some order, told by laidOut.last. keep are
-// columns of the input that stay in it even if no step reads them.
-func (r *rows) layOut(final []binding, need, keep []int) laidOut {
-	live := make([]bool, len(r.columns))
-	for _, b := range final {
-		live[b.col] = true
-	}
-	for _, c := range need {
-		live[c] = true
-	}
-	after := make([][]int, len(r.steps)) // live columns after each step, ascending
-	for i := len(r.steps) - 1; i >= 0; i-- {
-		after[i] = trueAt(live)
-		s := &r.steps[i]
-		if s.where != nil {
-			mark(live, s.where)
+// prune finds, for each step, the columns of its space that something after it
+// reads, over all branches, and takes out the steps that only make columns that nobody reads.
+func prune(n *lnode) {
+	n.live = make([]bool, len(n.space.columns))
+	for i := 0; i < len(n.kids); {
+		kid := n.kids[i]
+		if w := kid.window; w != nil {
+			pruneResults(w)
+		}
+		prune(kid)
+		if kid.idle() {
+			for _, k := range kid.kids {
+				k.parent = n
+			}
+			n.kids = slices.Replace(n.kids, i, i+1, kid.kids...)
+			for _, k := range kid.kids {
+				k.reads(n.live)
+			}
+			i += len(kid.kids)
 			continue
 		}
-		for k, e := range s.exprs {
-			if live[s.base+k] {
-				mark(live, e)
-				live[s.base+k] = false
-			}
+		kid.reads(n.live)
+		i++
+	}
+}
+
+// pruneResults keeps all columns that the window's node gives.
+func pruneResults(w *windowPlan) {
+	prune(w.out)
+	for i := range w.out.space.input {
+		w.out.live[i] = true
+	}
+}
+
+// idle tells whether a step does nothing but make columns that nobody reads.
+func (n *lnode) idle() bool {
+	makes := n.exprs != nil || n.keyed != nil && n.keyed.remove
+	return makes && !n.makesLive()
+}
+
+// reads marks what must be there before the step: what it reads itself, and
+// what something after it reads and it does not make.
+func (n *lnode) reads(live []bool) {
+	for col, in := range n.live {
+		if in && (col < n.base || col >= n.base+n.made) {
+			live[col] = true
 		}
 	}
-	for _, c := range keep {
-		live[c] = true
-	}
-	out := laidOut{input: trueAt(live)}
-	out.last = out.input
-	for i := range r.steps {
-		out.add(r, &r.steps[i], after[i])
-	}
-	if final != nil {
-		out.finish(r, final)
-	}
-	return out
+	n.uses(func(col int) { live[col] = true })
 }
 
 func trueAt(set []bool) []int {
@@ -68,44 +68,10 @@ func trueAt(set []bool) []int {
 	return at
 }
 
-func mark(live []bool, e *plan.Expr) {
-	walkExpr(e, func(x *plan.Expr) {
-		if col, ok := bare(x); ok {
-			live[col] = true
-		}
-	})
-}
-
-// add appends the node of one logical step, if any of it is in use.
-func (l *laidOut) add(r *rows, s *step, live []int) {
-	position := l.position()
-	if s.where != nil {
-		l.nodes = append(l.nodes, &plan.Node{
-			Schema: r.columnsOf(l.last),
-			Op:     &plan.Node_Where{Where: &plan.Where{Condition: moved(s.where, position)}},
-		})
-		return
-	}
-	made := func(col int) bool { return col >= s.base && col < s.base+len(s.exprs) }
-	if !slices.ContainsFunc(live, made) {
-		return
-	}
-	p := &plan.Project{}
-	for _, col := range live {
-		if made(col) {
-			p.Columns = append(p.Columns, moved(s.exprs[col-s.base], position))
-		} else {
-			p.Columns = append(p.Columns, columnRef(position(col), r.columns[col].typ))
-		}
-	}
-	l.last = live
-	l.nodes = append(l.nodes, &plan.Node{Schema: r.columnsOf(live), Op: &plan.Node_Project{Project: p}})
-}
-
-// position gives where a column stands after the nodes so far.
-func (l *laidOut) position() func(int) int {
-	at := make(map[int]int, len(l.last))
-	for i, col := range l.last {
+// positionIn gives where a column stands in a node's output.
+func positionIn(order []int) func(int) int {
+	at := make(map[int]int, len(order))
+	for i, col := range order {
 		at[col] = i
 	}
 	return func(col int) int {
@@ -117,45 +83,13 @@ func (l *laidOut) position() func(int) int {
 	}
 }
 
-// finish puts the columns into their final order under their final names: by
-// the last projection where there is one, else by one more, unless they stand so already.
-func (l *laidOut) finish(r *rows, final []binding) {
-	cols := make([]*plan.Column, len(final))
-	order := make([]int, len(final))
-	position := l.position()
-	same := len(final) == len(l.last)
-	for i, b := range final {
-		cols[i] = &plan.Column{Name: b.name, Type: uint32(r.columns[b.col].typ)}
-		order[i] = b.col
-		same = same && position(b.col) == i && r.columns[b.col].name == b.name
-	}
-	if same {
-		return
-	}
-	if n := len(l.nodes); n > 0 && l.nodes[n-1].GetProject() != nil {
-		p := l.nodes[n-1].GetProject()
-		exprs := make([]*plan.Expr, len(final))
-		for i, b := range final {
-			exprs[i] = moved(p.Columns[position(b.col)], func(c int) int { return c })
-		}
-		p.Columns, l.nodes[n-1].Schema = exprs, cols
-	} else {
-		p := &plan.Project{}
-		for _, b := range final {
-			p.Columns = append(p.Columns, columnRef(position(b.col), r.columns[b.col].typ))
-		}
-		l.nodes = append(l.nodes, &plan.Node{Schema: cols, Op: &plan.Node_Project{Project: p}})
-	}
-	l.last = order
-}
-
 // columnsOf names columns for a node between the input and the output. A
 // dropped column may still flow beside a new one of its name; it gets a mark.
-func (r *rows) columnsOf(cols []int) []*plan.Column {
+func (s *space) columnsOf(cols []int) []*plan.Column {
 	out := make([]*plan.Column, len(cols))
 	used := make(map[string]bool, len(cols))
 	for i := len(cols) - 1; i >= 0; i-- {
-		c := r.columns[cols[i]]
+		c := s.columns[cols[i]]
 		name := c.name
 		for n := 2; used[name]; n++ {
 			name = fmt.Sprintf("%s#%d", c.name, n)

@@ -1,15 +1,21 @@
 package compile
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // column is one column that exists at run time, before the unused are pruned.
 type column struct {
 	name   string
 	typ    batch.Type
-	origin int // see originNone
+	origin int    // see originNone
+	made   *lnode // the step that makes it; nil = it comes with the space
+	text   string // see rows.text
 }
 
 // What a column of a window's result identifies, if anything.
@@ -23,21 +29,27 @@ const (
 // binding gives a column the name by which the file knows it.
 type binding struct {
 	name string
-	col  int // position in rows.columns
+	col  int // position in space.columns
 }
 
-// rows is what flows at one point of the steps. The list of columns only
-// grows: a step that makes columns appends them, and select and drop only
-// change what is visible. So positions stay the same from step to step, and the
-// backward pass of prune.go takes out what nobody uses.
-type rows struct {
-	c       *compiler
+// space is the columns of the source's rows, or of a window's results, and all
+// that steps make beside them. The list only grows, over all branches: a step that makes columns appends
+// them, and select and drop only change what is visible. So positions stay the same
+// from step to step, and the backward pass of prune.go takes out what nobody uses.
+type space struct {
 	columns []column
+	input   int         // columns that come with the space
+	window  *windowPlan // whose results these are; nil = the source's rows
+}
+
+// rows is what flows at one point of one branch.
+type rows struct {
+	*space
+	c       *compiler
+	at      *lnode    // the last step
 	visible []binding // the columns of the file's view, in order
 	hidden  []binding // usable in expressions besides
 	time    int       // the event time's column; -1 = none
-	steps   []step    // logical steps so far
-	input   int       // columns before the first step
 
 	// After mistakes:
 	lost     bool            // the columns are not known: nothing can be checked
@@ -45,17 +57,21 @@ type rows struct {
 	broken   map[string]bool // names whose columns are not known
 }
 
-// step is one logical step: a condition, or columns appended to those before.
-type step struct {
-	where *plan.Expr
-	base  int          // columns before this step
-	exprs []*plan.Expr // over the base columns
-	cols  []column     // what they make
+func newRows(c *compiler, w *windowPlan) *rows {
+	s := &space{window: w}
+	return &rows{space: s, c: c, at: &lnode{space: s}, time: -1, broken: map[string]bool{}}
 }
 
-func newRows(c *compiler) *rows { return &rows{c: c, time: -1, broken: map[string]bool{}} }
+// fork is the same point at the head of a branch: what branches do from here
+// on does not touch the steps before.
+func (r *rows) fork() *rows {
+	r.at.closed = true
+	out := *r
+	out.visible, out.hidden, out.broken = slices.Clone(r.visible), slices.Clone(r.hidden), maps.Clone(r.broken)
+	return &out
+}
 
-// column adds a column of the input.
+// column adds a column that comes with the space.
 func (r *rows) column(name string, t batch.Type) int {
 	r.columns = append(r.columns, column{name: name, typ: t})
 	r.input = len(r.columns)
@@ -101,28 +117,47 @@ func (r *rows) schema(bs []binding) batch.Schema {
 	return s
 }
 
-// filter appends a condition.
-func (r *rows) filter(cond *plan.Expr) {
-	r.steps = append(r.steps, step{where: cond, base: len(r.columns)})
+// step appends a step.
+func (r *rows) step(n *lnode) *lnode {
+	n.space, n.parent, n.base = r.space, r.at, len(r.columns)
+	n.cloud = n.cloud || r.at.cloud
+	r.at.kids = append(r.at.kids, n)
+	r.at = n
+	return n
+}
+
+// makes appends a column that the last step makes.
+func (r *rows) makes(name string, t batch.Type) int {
+	r.columns = append(r.columns, column{name: name, typ: t, made: r.at})
+	r.at.made++
+	return len(r.columns) - 1
 }
 
 // extend appends a column made by e and gives its position. A bare column
 // makes none. Columns made one after the other share a step as long as none
-// needs another.
-func (r *rows) extend(name string, e *plan.Expr) int {
+// needs another; cloud says where the step runs.
+func (r *rows) extend(name string, e *plan.Expr, cloud bool) int {
 	if col, ok := bare(e); ok {
 		return col
 	}
-	last := len(r.steps) - 1
-	if last < 0 || r.steps[last].where != nil || usesFrom(e, r.steps[last].base) {
-		r.steps = append(r.steps, step{base: len(r.columns)})
-		last++
+	cloud = cloud || r.at.cloud
+	if n := r.at; n.exprs == nil || n.closed || n.cloud != cloud || usesFrom(e, n.base) {
+		r.step(&lnode{cloud: cloud})
 	}
-	s := &r.steps[last]
-	made := column{name: name, typ: batch.Type(e.Type)}
-	s.exprs, s.cols = append(s.exprs, e), append(s.cols, made)
-	r.columns = append(r.columns, made)
-	return len(r.columns) - 1
+	r.at.exprs = append(r.at.exprs, e)
+	return r.makes(name, batch.Type(e.Type))
+}
+
+// computed is the column that a step has made by the same expression already, or -1.
+func (r *rows) computed(e *plan.Expr) int {
+	for n := r.at; n != nil; n = n.parent {
+		for i, have := range n.exprs {
+			if pb.Equal(have, e) {
+				return n.base + i
+			}
+		}
+	}
+	return -1
 }
 
 func bare(e *plan.Expr) (int, bool) {

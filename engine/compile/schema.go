@@ -81,6 +81,10 @@ func (s *shape) jsonSchema() object {
 			member{"minimum", s.min}, member{"maximum", s.max})
 	case kindWord:
 		o = append(o, member{"enum", s.words})
+	case kindSize:
+		o = append(o, member{"type", "string"}, member{"pattern", sizePattern.String()})
+	case kindLiteral:
+		o = append(o, member{"type", []string{"string", "number", "boolean", "null"}})
 	case kindDuration:
 		alts := []object{{{"type", "string"}, {"pattern", durationPattern}}}
 		if len(s.words) > 0 {

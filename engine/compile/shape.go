@@ -24,6 +24,8 @@ type shape struct {
 	min     float64        // int, number
 	max     float64
 	secret  bool // strings: ${secret.x} may stand in it
+	onAgent bool // strings: the agent puts ${param.x} in; elsewhere the compiler does
+	fixed   bool // strings: nothing is put in
 
 	// lists and maps
 	elem *shape
@@ -47,6 +49,8 @@ const (
 	kindNumber               // a number between min and max
 	kindDuration             // 10s, 1h30m
 	kindWord                 // one of words
+	kindSize                 // a number of bytes: 64KiB
+	kindLiteral              // any scalar, null too
 	kindList                 // a list of elem
 	kindMap                  // names, in the order of the file, with an elem each
 	kindObject               // the keys of fields
@@ -65,10 +69,11 @@ type field struct {
 type value struct {
 	node    *yaml.Node
 	kind    kind
-	text    string  // string, expr, word
+	text    string  // string, expr, word, literal
 	flag    bool    // bool
 	number  float64 // int, number
 	micros  int64   // duration
+	bytes   uint64  // size
 	list    []*value
 	entries []entry // map, object: in the order of the file
 }
@@ -147,16 +152,23 @@ func (c *compiler) read(n *yaml.Node, s *shape) *value {
 	case kindMap, kindObject:
 		return c.readMapping(n, s)
 	}
-	if n.Kind != yaml.ScalarNode || isNull(n) {
+	if n.Kind != yaml.ScalarNode || isNull(n) && s.kind != kindLiteral {
 		c.at(n, "this is "+describe(n), s.expects())
 		return nil
 	}
+	return c.readScalar(n, s)
+}
+
+func (c *compiler) readScalar(n *yaml.Node, s *shape) *value {
 	v := &value{node: n, kind: s.kind, text: n.Value}
+	if s.kind == kindString && n.ShortTag() == "!!str" && strings.Contains(n.Value, "${param.") && !s.fixed {
+		return c.readWithParams(v, s)
+	}
 	if what, expected := s.scalarInto(v); what != "" {
 		c.at(n, what, expected)
 		return nil
 	}
-	if strings.Contains(n.Value, "${") && !c.substitution(n, s) {
+	if strings.Contains(n.Value, "${") && s.kind != kindLiteral && !c.substitution(n, s) {
 		return nil
 	}
 	return v
@@ -288,6 +300,19 @@ func (c *compiler) missing(v *value, s *shape) {
 	}
 }
 
+// chosen is the entry of an object's choice; ok is false after a mistake.
+func (v *value) chosen(choice []string) (e entry, ok bool) {
+	if v == nil {
+		return entry{}, false
+	}
+	for _, e := range v.entries {
+		if slices.Contains(choice, e.key.Value) {
+			return e, true
+		}
+	}
+	return entry{}, false
+}
+
 // hasRefusedChoice tells whether some key of the mapping is not a known one:
 // it was probably meant to be the choice.
 func hasRefusedChoice(n *yaml.Node, s *shape) bool {
@@ -336,6 +361,12 @@ func (s *shape) scalarInto(v *value) (what, expected string) {
 			}
 			return what, s.expects()
 		}
+	case kindSize:
+		size, err := parseSize(n.Value)
+		if err != "" {
+			return fmt.Sprintf("%q %s", shorten(n.Value), err), s.expects()
+		}
+		v.bytes = size
 	case kindDuration:
 		if slices.Contains(s.words, n.Value) {
 			return "", ""
@@ -390,6 +421,10 @@ func (s *shape) expects() string {
 		return strings.Join(append([]string{words}, s.words...), " or ")
 	case kindWord:
 		return "one of " + strings.Join(s.words, ", ")
+	case kindSize:
+		return "a size such as 500KB, 64MiB or 1GiB"
+	case kindLiteral:
+		return "a number, text, true, false or null"
 	case kindList:
 		return "a list"
 	case kindMap:

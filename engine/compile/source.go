@@ -38,7 +38,7 @@ type sourceColumns struct {
 }
 
 func (c *compiler) source(v *value) sourceColumns {
-	out := sourceColumns{plan: &plan.Source{}, rows: newRows(c)}
+	out := sourceColumns{plan: &plan.Source{}, rows: newRows(c, nil)}
 	if v == nil {
 		out.rows.lost = true
 		return out
@@ -55,7 +55,30 @@ func (c *compiler) source(v *value) sourceColumns {
 	}
 	c.schema(v, &out)
 	c.eventTime(v, &out)
+	c.format(v, &out)
 	return out
+}
+
+// format checks what formats ask of a source.
+func (c *compiler) format(v *value, out *sourceColumns) {
+	if t := v.get("tolerant_numbers"); t != nil {
+		out.plan.TolerantNumbers = t.flag
+		if out.plan.Format != "senml" && v.get("format") != nil {
+			c.at(v.key("tolerant_numbers"), "\"tolerant_numbers\" is for senml", "format: senml")
+		}
+	}
+	schema := v.get("schema")
+	if out.plan.Format != "raw" || schema == nil || out.rows.lost {
+		return
+	}
+	ok := len(schema.entries) == 1
+	if ok && schema.entries[0].value != nil {
+		word := schema.entries[0].value.text
+		ok = word == "bytes" || word == "string"
+	}
+	if !ok {
+		c.at(schema.node, "a raw payload is one value", "one column of the type bytes or string, as in {payload: bytes}")
+	}
 }
 
 var schemaUnits = map[string]plan.TimeUnit{
@@ -64,6 +87,15 @@ var schemaUnits = map[string]plan.TimeUnit{
 	"timestamp_ms": plan.TimeUnit_TIME_UNIT_MILLIS,
 	"timestamp_us": plan.TimeUnit_TIME_UNIT_MICROS,
 	"timestamp_ns": plan.TimeUnit_TIME_UNIT_NANOS,
+}
+
+// columnType is what the name of a type in a schema stands for.
+func columnType(text string) (batch.Type, plan.TimeUnit) {
+	if unit, isTime := schemaUnits[text]; isTime {
+		return batch.Timestamp, unit
+	}
+	t, _ := batch.ParseType(text)
+	return t, plan.TimeUnit_TIME_UNIT_RFC3339
 }
 
 func (c *compiler) schema(v *value, out *sourceColumns) {
@@ -88,13 +120,8 @@ func (c *compiler) schema(v *value, out *sourceColumns) {
 				out.rows.broken[e.key.Value] = true
 				continue
 			}
-			col := &plan.SourceColumn{Name: e.key.Value, Type: uint32(batch.Timestamp)}
-			if unit, isTime := schemaUnits[e.value.text]; isTime {
-				col.Unit = unit
-			} else {
-				t, _ := batch.ParseType(e.value.text)
-				col.Type = uint32(t)
-			}
+			t, unit := columnType(e.value.text)
+			col := &plan.SourceColumn{Name: e.key.Value, Type: uint32(t), Unit: unit}
 			out.all = append(out.all, col)
 			out.rows.show(col.Name, out.rows.column(col.Name, batch.Type(col.Type)))
 		}
@@ -143,10 +170,10 @@ func (c *compiler) eventTime(v *value, out *sourceColumns) {
 	}
 }
 
-func (c *compiler) mqtt(v *value) *plan.MqttSource {
+// connection reads how a broker is reached.
+func (c *compiler) connection(v *value) *plan.MqttSource {
 	m := &plan.MqttSource{
 		Broker:             v.get("broker").textOr(""),
-		Qos:                uint32(v.get("qos").numberOr(1)),
 		Username:           v.get("username").textOr(""),
 		Password:           v.get("password").textOr(""),
 		ClientId:           v.get("client_id").textOr(""),
@@ -155,22 +182,7 @@ func (c *compiler) mqtt(v *value) *plan.MqttSource {
 		KeyFile:            v.get("key_file").textOr(""),
 		InsecureSkipVerify: v.get("insecure_skip_verify") != nil && v.get("insecure_skip_verify").flag,
 	}
-	if topics := v.get("topics"); topics != nil {
-		if len(topics.list) == 0 && len(topics.node.Content) == 0 {
-			c.at(topics.node, "there are no topics", "at least one topic filter")
-		}
-		seen := map[string]bool{}
-		for _, t := range topics.list {
-			if wrong := topicFilter(t.text); wrong != "" {
-				c.at(t.node, fmt.Sprintf("%q is not a topic filter: %s", t.text, wrong), "levels joined by '/', each of them text, '+', or at the end '#'")
-			} else if seen[t.text] {
-				c.at(t.node, fmt.Sprintf("the topic filter %q stands here a second time", t.text), "only one")
-			}
-			seen[t.text] = true
-			m.Topics = append(m.Topics, t.text)
-		}
-	}
-	if !strings.HasPrefix(m.Broker, "ssl://") && v.get("broker") != nil {
+	if !strings.HasPrefix(c.withDefaults(m.Broker), "ssl://") && v.get("broker") != nil {
 		for _, key := range []string{"ca_file", "cert_file", "key_file", "insecure_skip_verify"} {
 			if v.has(key) {
 				c.at(v.key(key), fmt.Sprintf("%q needs TLS, and the broker %s has none", key, m.Broker), "a broker ssl://host:port")
@@ -183,6 +195,29 @@ func (c *compiler) mqtt(v *value) *plan.MqttSource {
 			has, lacks = lacks, has
 		}
 		c.at(v.key(has), fmt.Sprintf("%q stands without %q", has, lacks), "both or none")
+	}
+	return m
+}
+
+func (c *compiler) mqtt(v *value) *plan.MqttSource {
+	m := c.connection(v)
+	m.Qos = uint32(v.get("qos").numberOr(1))
+	topics := v.get("topics")
+	if topics == nil {
+		return m
+	}
+	if len(topics.list) == 0 && len(topics.node.Content) == 0 {
+		c.at(topics.node, "there are no topics", "at least one topic filter")
+	}
+	seen := map[string]bool{}
+	for _, t := range topics.list {
+		if wrong := topicFilter(c.withDefaults(t.text)); wrong != "" {
+			c.at(t.node, fmt.Sprintf("%q is not a topic filter: %s", t.text, wrong), "levels joined by '/', each of them text, '+', or at the end '#'")
+		} else if seen[t.text] {
+			c.at(t.node, fmt.Sprintf("the topic filter %q stands here a second time", t.text), "only one")
+		}
+		seen[t.text] = true
+		m.Topics = append(m.Topics, t.text)
 	}
 	return m
 }

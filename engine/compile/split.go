@@ -6,102 +6,166 @@ import (
 	"github.com/leatio/leat/engine/plan"
 )
 
-// split lays out the two fragments and the port between them: the edge has
-// all up to the window's partial stage, the cloud the rest.
+// layOut makes the two fragments and the ports between them of the logical
+// steps: each step becomes a node of its side, with a port where the rows leave the edge.
 //
-//	edge   where/project ... ─ partial window ─ port out      where/project ... ─ port out
-//	cloud  port in ─ final window ─ where/project ... ─ sinks      port in ─ sinks
-func (b *builder) split(sinks *value) {
-	p := b.plan
-	edge, cloud := &fragment{}, &fragment{}
-	p.Spread = defaultSpread
-	if b.window == nil {
-		l := b.edge.layOut(b.edge.visible, nil, b.timeColumn())
-		b.sourceFrom(l)
-		rows := b.output()
-		edge.add(l.nodes...)
-		p.Ports = []*plan.Port{{Kind: plan.Port_ROWS, Schema: rows}}
-		cloud.add(portIn(rows))
-		edge.add(portOut(rows))
-		cloud.addSinks(b.sinkNodes(sinks, rows))
-	} else {
-		partial := b.partialWindow(edge)
-		if len(b.window.keys) == 0 {
-			p.Spread = 1
-		}
-		edge.add(portOut(partial))
-		cloud.add(portIn(partial))
-		results := b.cur.columnsOf(upTo(b.cur.input))
-		cloud.add(&plan.Node{Schema: results, Op: &plan.Node_FinalWindow{FinalWindow: b.window.plan}})
-		final := append(slices.Clone(b.cur.visible), binding{plan.Revision, b.window.revision()})
-		cloud.add(b.cur.layOut(final, nil, upTo(b.cur.input)).nodes...)
-		cloud.addSinks(b.sinkNodes(sinks, cloud.schema()))
+//	edge   where/project ... ─ partial window ─┬ port out (partials)     where/project ─┬ sink
+//	                                           ├ port out (rows)                        └ port out
+//	                                           └ late ─ ...
+//	cloud  port in ─ final window ─ where/project ... ─ sinks            port in ─ sinks
+//	       port in ─ window rows
+func (b *builder) layOut() {
+	l := &layout{b: b, plan: b.plan, ports: map[portKey]*lnode{}}
+	root := b.source.rows
+	first := root.at
+	for first.parent != nil {
+		first = first.parent
 	}
-	p.Edge, p.Cloud = &plan.Fragment{Nodes: edge.nodes}, &plan.Fragment{Nodes: cloud.nodes}
-}
-
-// partialWindow adds the edge's steps and the partial window; it gives the
-// columns of partials.
-func (b *builder) partialWindow(edge *fragment) []*plan.Column {
-	w := b.window
-	need := append(slices.Clone(w.args), b.edge.time)
-	for _, k := range w.keys {
-		need = append(need, k.col)
+	prune(first)
+	if root.time >= 0 {
+		first.live[root.time] = true
 	}
-	l := b.edge.layOut(nil, need, b.timeColumn())
-	b.sourceFrom(l)
-	edge.add(l.nodes...)
-	position := l.position()
-	for _, k := range w.keys {
-		w.plan.KeyColumns = append(w.plan.KeyColumns, uint32(position(k.col)))
-	}
-	w.plan.TimeColumn = uint32(position(b.edge.time))
-	for _, a := range w.plan.Accumulators {
-		if a.Column >= 0 {
-			a.Column = int32(position(int(a.Column)))
-		}
-	}
-	partial, err := plan.PartialColumns(w.plan)
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	edge.add(&plan.Node{Schema: partial, Op: &plan.Node_PartialWindow{PartialWindow: w.plan}})
-	port := &plan.Port{Kind: plan.Port_PARTIALS, Schema: partial}
-	for i := range w.keys {
-		port.Keys = append(port.Keys, uint32(i))
-	}
-	b.plan.Ports = []*plan.Port{port}
-	return partial
+	first.order = trueAt(first.live)
+	first.id = -1
+	b.sourceFrom(first.order)
+	b.plan.Spread = defaultSpread
+	l.kids(first)
+	b.plan.Edge, b.plan.Cloud = &plan.Fragment{Nodes: l.edge.nodes}, &plan.Fragment{Nodes: l.cloud.nodes}
 }
 
 // sourceFrom puts the columns that are in use into the plan's source.
-func (b *builder) sourceFrom(l laidOut) {
+func (b *builder) sourceFrom(order []int) {
 	src := b.source.plan
-	for i, col := range l.input {
+	for i, col := range order {
 		src.Columns = append(src.Columns, b.source.all[col])
-		if src.HasEventTime && col == b.edge.time {
+		if src.HasEventTime && col == b.source.rows.time {
 			src.EventTime = uint32(i)
 		}
 	}
 	b.plan.Source = src
 }
 
-func (b *builder) timeColumn() []int {
-	if b.edge.time < 0 {
-		return nil
+// layout is what layOut has made so far.
+type layout struct {
+	b           *builder
+	plan        *plan.Plan
+	edge, cloud fragment
+	ports       map[portKey]*lnode // the cloud's ends of ports of rows
+}
+
+// portKey tells ports of rows apart that leave the same step.
+type portKey struct {
+	from *lnode
+	keys string
+}
+
+func (l *layout) side(cloud bool) *fragment {
+	if cloud {
+		return &l.cloud
 	}
-	return []int{b.edge.time}
+	return &l.edge
 }
 
-// output is the view of the rows after the last step.
-func (b *builder) output() []*plan.Column { return plan.ColumnsOf(b.cur.schema(b.cur.visible)) }
-
-func portOut(s []*plan.Column) *plan.Node {
-	return &plan.Node{Schema: s, Op: &plan.Node_PortOut{PortOut: &plan.PortOut{}}}
+// kids lays out what follows a step.
+func (l *layout) kids(n *lnode) {
+	for _, k := range n.kids {
+		from := n
+		if k.cloud && !n.cloud && k.output == nil {
+			from = l.cross(n, k)
+		}
+		l.node(k, from)
+	}
 }
 
-func portIn(s []*plan.Column) *plan.Node {
-	return &plan.Node{Schema: s, Op: &plan.Node_PortIn{PortIn: &plan.PortIn{}}}
+// node lays out a step that reads from.
+func (l *layout) node(n, from *lnode) {
+	f, position := l.side(n.cloud), positionIn(from.order)
+	switch {
+	case n.where != nil:
+		n.order = from.order
+		n.id = f.add(from.id, &plan.Node{
+			Schema: f.schemaOf(from), Op: &plan.Node_Where{Where: &plan.Where{Condition: moved(n.where, position)}},
+		})
+	case n.exprs != nil:
+		l.project(n, from, position)
+	case n.keyed != nil:
+		l.keyed(n, from, position)
+	case n.window != nil:
+		l.window(n, from)
+		return
+	case n.output != nil:
+		l.output(n.output, from, false)
+		return
+	}
+	l.kids(n)
+}
+
+// project computes the columns of a step that are in use.
+func (l *layout) project(n, from *lnode, position func(int) int) {
+	n.order = trueAt(n.live)
+	p := &plan.Project{}
+	for _, col := range n.order {
+		if col >= n.base && col < n.base+n.made {
+			p.Columns = append(p.Columns, moved(n.exprs[col-n.base], position))
+		} else {
+			p.Columns = append(p.Columns, columnRef(position(col), n.space.columns[col].typ))
+		}
+	}
+	n.id = l.side(n.cloud).add(from.id, &plan.Node{Schema: n.space.columnsOf(n.order), Op: &plan.Node_Project{Project: p}})
+}
+
+// keyed lays out a step whose columns come after those of its input.
+func (l *layout) keyed(n, from *lnode, position func(int) int) {
+	n.order = slices.Clone(from.order)
+	for col := n.base; col < n.base+n.made; col++ {
+		if n.live[col] || n.keyed.fixed {
+			n.order = append(n.order, col)
+		}
+	}
+	node := n.keyed.op(position, n.live)
+	node.Schema = n.space.columnsOf(n.order)
+	n.id = l.side(n.cloud).add(from.id, node)
+	if n.cloud && n.keyed.name != "lookup" {
+		l.plan.OneLane = true
+		l.together(n)
+	}
+}
+
+// together makes sure that rows of a cloud step's key meet in one partition:
+// where the port does not split the rows by its keys, there is one partition.
+func (l *layout) together(n *lnode) {
+	split := n
+	for p := n; p != nil && p.cloud; p = p.parent {
+		if p.keyed != nil && p.keyed.name != "lookup" {
+			split = p
+		}
+	}
+	for _, k := range split.keyed.keys {
+		if !slices.Contains(n.keyed.keys, k) {
+			l.plan.Spread = 1
+		}
+	}
+	if len(split.keyed.keys) == 0 {
+		l.plan.Spread = 1
+	}
+}
+
+// fragment numbers nodes as they are added.
+type fragment struct{ nodes []*plan.Node }
+
+// add appends a node that reads another, and gives its number.
+func (f *fragment) add(input int32, n *plan.Node) int32 {
+	n.Id, n.Input = uint32(len(f.nodes)), input
+	f.nodes = append(f.nodes, n)
+	return int32(n.Id)
+}
+
+// schemaOf are the columns that a laid out step gives.
+func (f *fragment) schemaOf(n *lnode) []*plan.Column {
+	if n.id < 0 {
+		return n.space.columnsOf(n.order)
+	}
+	return f.nodes[n.id].Schema
 }
 
 func upTo(n int) []int {
@@ -111,26 +175,3 @@ func upTo(n int) []int {
 	}
 	return out
 }
-
-// fragment numbers nodes as they are added.
-type fragment struct{ nodes []*plan.Node }
-
-// add appends nodes, each reading the one before it.
-func (f *fragment) add(nodes ...*plan.Node) {
-	for _, n := range nodes {
-		n.Id = uint32(len(f.nodes))
-		n.Input = int32(len(f.nodes)) - 1
-		f.nodes = append(f.nodes, n)
-	}
-}
-
-// addSinks appends nodes that all read the last one there is.
-func (f *fragment) addSinks(nodes []*plan.Node) {
-	parent := int32(len(f.nodes)) - 1
-	f.add(nodes...)
-	for _, n := range nodes {
-		n.Input = parent
-	}
-}
-
-func (f *fragment) schema() []*plan.Column { return f.nodes[len(f.nodes)-1].Schema }

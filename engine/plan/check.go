@@ -34,7 +34,7 @@ func Check(p *Plan) error {
 		return fmt.Errorf("no plan: %w", ErrPlan)
 	}
 	c := checker{plan: p, budget: MaxExprs}
-	for _, step := range []func() error{c.head, c.source, c.ports, c.edge, c.cloud, c.windows} {
+	for _, step := range []func() error{c.head, c.parameters, c.zoneRules, c.lookups, c.source, c.ports, c.edge, c.cloud, c.windows} {
 		if err := step(); err != nil {
 			return fmt.Errorf("%w: %w", ErrPlan, err)
 		}
@@ -43,10 +43,18 @@ func Check(p *Plan) error {
 }
 
 type checker struct {
-	plan     *Plan
-	budget   int // expression nodes left
-	partials []*Window
-	finals   []*Window // by port
+	plan    *Plan
+	budget  int // expression nodes left
+	onEdge  bool
+	written []bool // ports
+	params  map[string]uint32
+	zones   map[string]bool
+	sinks   map[string]bool
+	// The windows at both ends of ports, and final windows of the cloud by node.
+	partials, finals []*Window
+	rows             []*Window // of ports of forwarded rows: where they come from
+	byNode           map[uint32]*Window
+	arrived          map[uint32]*Window // of ports of forwarded rows: where they go
 }
 
 func (c *checker) head() error {
@@ -63,8 +71,11 @@ func (c *checker) head() error {
 	if _, err := ParseSelector(p.Agents); err != nil {
 		return fmt.Errorf("agents: %w", err)
 	}
-	if p.FreshnessMicros < 0 || p.AwayWaitMicros < 0 || p.KeepMicros < 0 {
+	if p.FreshnessMicros < 0 || p.AwayWaitMicros < 0 || p.KeepMicros < 0 || p.MaxLagMicros < 0 {
 		return errors.New("a duration is negative")
+	}
+	if math.IsNaN(p.AwayQuorum) || p.AwayQuorum < 0 || p.AwayQuorum > 1 {
+		return fmt.Errorf("away_quorum %v is no share", p.AwayQuorum)
 	}
 	if p.Spread > batch.KeyGroups {
 		return fmt.Errorf("spread %d is above the %d key groups", p.Spread, batch.KeyGroups)
@@ -166,17 +177,25 @@ func (c *checker) ports() error {
 		if err := distinct(fmt.Sprintf("keys of port %d", i), p.Keys, len(p.Schema)); err != nil {
 			return err
 		}
+		if p.FreshnessMicros < 0 {
+			return fmt.Errorf("the freshness of port %d is negative", i)
+		}
 	}
-	c.partials, c.finals = make([]*Window, len(c.plan.Ports)), make([]*Window, len(c.plan.Ports))
+	n := len(c.plan.Ports)
+	c.partials, c.finals, c.rows = make([]*Window, n), make([]*Window, n), make([]*Window, n)
+	c.byNode, c.arrived, c.sinks = map[uint32]*Window{}, map[uint32]*Window{}, map[string]bool{}
 	return nil
 }
 
-// windows tells whether both ends of a port with partials hold equal windows.
+// windows tells whether both ends of the ports of windows hold equal windows.
 func (c *checker) windows() error {
 	for i, p := range c.plan.Ports {
 		a, b := c.partials[i], c.finals[i]
-		if p.Kind == Port_PARTIALS && a == nil {
-			return fmt.Errorf("no window writes the partials of port %d", i)
+		if p.Kind == Port_WINDOW_ROWS {
+			a, b = c.rows[i], c.arrived[uint32(i)]
+		}
+		if p.Kind != Port_ROWS && a == nil {
+			return fmt.Errorf("no window writes port %d", i)
 		}
 		if b != nil && !pb.Equal(a, b) {
 			return fmt.Errorf("the windows at both ends of port %d differ", i)

@@ -13,7 +13,7 @@ func (c *checker) edge() error {
 	for i, col := range s.Columns {
 		input[i] = &Column{Name: col.Name, Type: col.Type}
 	}
-	written := make([]bool, len(c.plan.Ports))
+	c.onEdge, c.written = true, make([]bool, len(c.plan.Ports))
 	err := c.fragment(c.plan.Edge, func(n *Node, parent *Node, in []*Column) error {
 		switch op := n.Op.(type) {
 		case *Node_PartialWindow:
@@ -21,10 +21,14 @@ func (c *checker) edge() error {
 				return errors.New("a window without an event time")
 			}
 			return c.partial(op.PartialWindow, n, in)
+		case *Node_FinalWindow:
+			return c.edgeFinal(op.FinalWindow, n, parent)
+		case *Node_Late:
+			return c.late(n, parent)
 		case *Node_PortOut:
-			return c.portOut(op.PortOut, n, parent, in, written)
+			return c.portOut(op.PortOut, n, parent, in)
 		case *Node_Sink:
-			return sink(op.Sink, in)
+			return c.sink(op.Sink, in)
 		default:
 			return fmt.Errorf("%T has no place on the edge", n.Op)
 		}
@@ -32,7 +36,7 @@ func (c *checker) edge() error {
 	if err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}
-	for i, w := range written {
+	for i, w := range c.written {
 		if !w {
 			return fmt.Errorf("edge: nothing writes port %d", i)
 		}
@@ -41,24 +45,19 @@ func (c *checker) edge() error {
 }
 
 func (c *checker) cloud() error {
+	c.onEdge = false
 	err := c.fragment(c.plan.Cloud, func(n *Node, parent *Node, in []*Column) error {
 		switch op := n.Op.(type) {
 		case *Node_PortIn:
-			if n.Input != -1 {
-				return errors.New("a port reads another node")
-			}
-			k := op.PortIn.GetPort()
-			if int64(k) >= int64(len(c.plan.Ports)) {
-				return fmt.Errorf("port %d of %d", k, len(c.plan.Ports))
-			}
-			if !sameColumns(n.Schema, c.plan.Ports[k].Schema, true) {
-				return fmt.Errorf("its columns are not those of port %d", k)
-			}
-			return nil
+			return c.portIn(op.PortIn, n)
 		case *Node_FinalWindow:
 			return c.final(op.FinalWindow, n, parent)
+		case *Node_WindowRows:
+			return c.windowRows(op.WindowRows, n, parent)
+		case *Node_ChainWindow:
+			return c.chain(op.ChainWindow, n, in)
 		case *Node_Sink:
-			return sink(op.Sink, in)
+			return c.sink(op.Sink, in)
 		default:
 			return fmt.Errorf("%T has no place in the cloud", n.Op)
 		}
@@ -102,17 +101,24 @@ func (c *checker) fragment(f *Fragment, special func(n, parent *Node, in []*Colu
 }
 
 // isLeaf tells whether nothing can read a node: sinks, and ports to the cloud.
-func isLeaf(n *Node) bool { return n.GetSink() != nil || n.GetPortOut() != nil }
+func isLeaf(n *Node) bool {
+	return n.GetSink() != nil || n.GetPortOut() != nil || n.GetWindowRows() != nil
+}
 
 func (c *checker) node(n, parent *Node, in []*Column, special func(n, parent *Node, in []*Column) error) error {
 	if parent == nil && in == nil && n.GetPortIn() == nil {
 		return errors.New("it reads the input, and there is none")
 	}
-	if parent.GetPartialWindow() != nil && n.GetPortOut() == nil {
-		return errors.New("partials can only go to a port")
+	if parent.GetPartialWindow() != nil && n.GetPortOut() == nil && n.GetLate() == nil && n.GetFinalWindow() == nil {
+		return errors.New("partials can only go to a port or a final window")
 	}
-	if k := parent.GetPortIn(); k != nil && c.plan.Ports[k.Port].Kind == Port_PARTIALS && n.GetFinalWindow() == nil {
-		return errors.New("partials can only go to a window")
+	if k := parent.GetPortIn(); k != nil {
+		switch kind := c.plan.Ports[k.Port].Kind; {
+		case kind == Port_PARTIALS && n.GetFinalWindow() == nil:
+			return errors.New("partials can only go to a window")
+		case kind == Port_WINDOW_ROWS && n.GetWindowRows() == nil:
+			return errors.New("forwarded rows can only go to a window")
+		}
 	}
 	switch op := n.Op.(type) {
 	case *Node_Where:
@@ -131,158 +137,20 @@ func (c *checker) node(n, parent *Node, in []*Column, special func(n, parent *No
 			}
 		}
 		return nil
+	case *Node_Alert:
+		return c.alert(op.Alert, n, in)
+	case *Node_Changed:
+		return c.changed(op.Changed, n, in)
+	case *Node_Sample:
+		return c.sample(op.Sample, n, in)
+	case *Node_Dedupe:
+		return c.dedupe(op.Dedupe, n, in)
+	case *Node_Lookup:
+		return c.lookup(op.Lookup, n, in)
+	case *Node_Keyed:
+		return c.keyed(op.Keyed, in)
 	}
 	return special(n, parent, in)
-}
-
-func (c *checker) partial(w *Window, n *Node, in []*Column) error {
-	if err := window(w, in); err != nil {
-		return err
-	}
-	want, err := PartialColumns(w)
-	if err != nil {
-		return err
-	}
-	if !sameColumns(n.Schema, want, false) {
-		return errors.New("its columns are not those of its window's partials")
-	}
-	return nil
-}
-
-func (c *checker) portOut(op *PortOut, n, parent *Node, in []*Column, written []bool) error {
-	k := op.GetPort()
-	if int64(k) >= int64(len(written)) || written[k] {
-		return fmt.Errorf("port %d of %d is not there or is written twice", k, len(written))
-	}
-	written[k] = true
-	port := c.plan.Ports[k]
-	if !sameColumns(in, port.Schema, true) || !sameColumns(n.Schema, port.Schema, true) {
-		return fmt.Errorf("its columns are not those of port %d", k)
-	}
-	c.partials[k] = parent.GetPartialWindow()
-	if (c.partials[k] != nil) != (port.Kind == Port_PARTIALS) {
-		return fmt.Errorf("port %d of the kind %s is fed by something else", k, port.Kind)
-	}
-	return nil
-}
-
-func (c *checker) final(w *Window, n, parent *Node) error {
-	port := parent.GetPortIn()
-	if port == nil || c.plan.Ports[port.Port].Kind != Port_PARTIALS {
-		return errors.New("a window that does not read a port of partials")
-	}
-	if c.finals[port.Port] != nil {
-		return fmt.Errorf("port %d is read by two windows", port.Port)
-	}
-	if c.partials[port.Port] == nil || w == nil {
-		return errors.New("a window without its other half")
-	}
-	c.finals[port.Port] = w
-	for _, r := range w.Results {
-		if r == nil {
-			return errors.New("a result is missing")
-		}
-	}
-	if !sameColumns(n.Schema, FinalColumns(w), true) {
-		return errors.New("its columns are not those of its window's results")
-	}
-	return nil
-}
-
-// window checks a window over the columns of a row batch.
-func window(w *Window, in []*Column) error {
-	if w == nil {
-		return errors.New("an empty window")
-	}
-	if err := columns("the window's keys", w.Keys); err != nil {
-		return err
-	}
-	if len(w.KeyColumns) != len(w.Keys) {
-		return fmt.Errorf("%d key columns for %d keys", len(w.KeyColumns), len(w.Keys))
-	}
-	if err := distinct("key columns", w.KeyColumns, len(in)); err != nil {
-		return err
-	}
-	for i, k := range w.KeyColumns {
-		if in[k].Type != w.Keys[i].Type {
-			return fmt.Errorf("key %q is of another type than its column", w.Keys[i].Name)
-		}
-	}
-	if err := timestampAt("time of the window", w.TimeColumn, in); err != nil {
-		return err
-	}
-	if err := windowSpecs(w); err != nil {
-		return err
-	}
-	return accumulators(w, in)
-}
-
-func windowSpecs(w *Window) error {
-	if len(w.Windows) == 0 || len(w.Windows) > MaxNodes {
-		return fmt.Errorf("%d windows", len(w.Windows))
-	}
-	if w.SliceMicros <= 0 || w.AllowedLatenessMicros < 0 {
-		return errors.New("a slice of no length, or a negative lateness")
-	}
-	for _, s := range w.Windows {
-		if _, known := WindowSpec_Kind_name[int32(s.GetKind())]; !known {
-			return fmt.Errorf("a window of the unknown kind %d", s.GetKind())
-		}
-		// Slices of a fixed length cut every kind but sessions.
-		if s.GetSizeMicros() < 0 || s.GetEveryMicros() < 0 || s.GetKind() != WindowSpec_SESSION && (s.GetSizeMicros() == 0 || s.GetSizeMicros()%w.SliceMicros != 0) {
-			return errors.New("a window that its slices do not fill")
-		}
-	}
-	return nil
-}
-
-func accumulators(w *Window, in []*Column) error {
-	if len(w.Accumulators) > MaxColumns || len(w.Results) > MaxColumns {
-		return fmt.Errorf("%d accumulators and %d results, at most %d", len(w.Accumulators), len(w.Results), MaxColumns)
-	}
-	for i, a := range w.Accumulators {
-		switch {
-		case a == nil || a.Kind == "":
-			return fmt.Errorf("accumulator %d has no kind", i)
-		case a.Column == -1 && a.Type != 0, a.Column < -1, int64(a.Column) >= int64(len(in)):
-			return fmt.Errorf("accumulator %d reads column %d of %d", i, a.Column, len(in))
-		case a.Column >= 0 && a.Type != in[a.Column].Type:
-			return fmt.Errorf("accumulator %d reads a column of another type", i)
-		}
-	}
-	for i, r := range w.Results {
-		if r == nil || r.Function == "" || !validType(r.Type) {
-			return fmt.Errorf("result %d has no function or no known type", i)
-		}
-		if err := distinct(fmt.Sprintf("accumulators of result %q", r.Name), r.Accumulators, len(w.Accumulators)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func sink(s *Sink, in []*Column) error {
-	switch k := s.GetKind().(type) {
-	case *Sink_Table:
-		t := k.Table
-		if err := name("a table", t.GetName()); err != nil {
-			return err
-		}
-		if t.KeepMicros < 0 {
-			return errors.New("a negative duration")
-		}
-		if t.HasTimeColumn {
-			if err := timestampAt("time of the table", t.TimeColumn, in); err != nil {
-				return err
-			}
-		}
-		return distinct("keys of the table", t.Keys, len(in))
-	case *Sink_Stdout:
-		return nil
-	case *Sink_File:
-		return name("a file", k.File.GetPath())
-	}
-	return errors.New("a sink of an unknown kind")
 }
 
 // expr checks an expression of a wanted type over some columns.
@@ -321,6 +189,9 @@ func (c *checker) walk(e *Expr, in []*Column, depth int, nodes *int) error {
 		if err := name("a call", k.Call.GetOp()); err != nil {
 			return err
 		}
+		if err := c.setting(k.Call, e.Type); err != nil {
+			return err
+		}
 		for _, a := range k.Call.Args {
 			if err := c.walk(a, in, depth-1, nodes); err != nil {
 				return err
@@ -329,6 +200,30 @@ func (c *checker) walk(e *Expr, in []*Column, depth int, nodes *int) error {
 		return nil
 	}
 	return errors.New("an expression of an unknown kind")
+}
+
+// setting checks the calls that Resolve replaces on the agent.
+func (c *checker) setting(call *Call, t uint32) error {
+	if call.Op != ParamOp && call.Op != LabelOp {
+		return nil
+	}
+	if len(call.Args) != 1 || call.Args[0].GetLiteral().GetString_() == "" {
+		return fmt.Errorf("%s without a name", call.Op)
+	}
+	if !c.onEdge {
+		return fmt.Errorf("%s has no place in the cloud", call.Op)
+	}
+	name := call.Args[0].GetLiteral().GetString_()
+	if call.Op == LabelOp {
+		if batch.Type(t) != batch.String {
+			return errors.New("a label that is no string")
+		}
+		return nil
+	}
+	if want, known := c.params[name]; !known || want != t {
+		return fmt.Errorf("there is no parameter %q of the type %s", name, batch.Type(t))
+	}
+	return nil
 }
 
 func literal(v *Value, t batch.Type) error {

