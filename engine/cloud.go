@@ -80,6 +80,8 @@ func (c *Cloud) special(_ *tree, n *plan.Node, in batch.Schema) (operator, error
 		}
 		c.windows = append(c.windows, w)
 		return w, nil
+	case *plan.Node_WindowRows:
+		return windowRows{}, nil
 	case *plan.Node_Sink:
 		return &sink{n, in, c.cfg.Sink}, nil
 	default:
@@ -99,6 +101,13 @@ func (c *Cloud) finalConfig(n *plan.Node) window.FinalConfig {
 type pass struct{}
 
 func (pass) process(b *batch.Batch, emit Emit) error { return emit(b) }
+
+// windowRows takes the rows that a window on the edge forwarded.
+type windowRows struct{}
+
+func (windowRows) process(*batch.Batch, Emit) error {
+	return fmt.Errorf("rows that a window forwarded: %w", ErrPlan)
+}
 
 // sink gives batches to the world outside.
 type sink struct {

@@ -31,12 +31,17 @@ func (e *Edge) portOut(t *tree, n *plan.Node, k int, in batch.Schema) (operator,
 	}
 	pt := &port{out: batch.New(plan.SchemaOf(e.plan.Ports[k].Schema))}
 	e.ports[k] = pt
-	if e.plan.Ports[k].Kind == plan.Port_PARTIALS {
+	switch e.plan.Ports[k].Kind {
+	case plan.Port_PARTIALS:
 		w, ok := t.op(n.Input).(*edgeWindow)
 		if !ok {
 			return nil, fmt.Errorf("port %d of partials is not fed by a window", k)
 		}
 		pt.fresh, pt.held = w.fresh, w.held
+		return nothing{}, nil
+	case plan.Port_WINDOW_ROWS: // nothing is forwarded yet
+		schema := plan.SchemaOf(e.plan.Ports[k].Schema)
+		pt.fresh, pt.held = newRowPending(schema, e.env), newRowPending(schema, e.env)
 		return nothing{}, nil
 	}
 	fresh := newRowPending(in, e.env)

@@ -87,8 +87,8 @@ func fileKeys() *shape {
 			}, "Named branches, instead of sinks.")},
 			{name: "tests", def: "none", shape: testsKeys()},
 		},
-		choice: []string{"sinks", "branches"},
-		later:  []string{"durability", "uplink", "late", "outbox"},
+		choice: []string{"sinks", "branches"}, choiceIs: "where the results go",
+		later: []string{"durability", "uplink", "late", "outbox"},
 	}
 }
 

@@ -31,9 +31,10 @@ type shape struct {
 	elem *shape
 
 	// objects
-	fields []field
-	later  []string // keys that the design names and a later version builds
-	choice []string // exactly one of these keys must be there
+	fields   []field
+	later    []string // keys that the design names and a later version builds
+	choice   []string // exactly one of these keys must be there
+	choiceIs string   // what they tell, in words; empty = what this is
 
 	// any: by the kind of the YAML node
 	scalar, list, mapping *shape
@@ -296,7 +297,11 @@ func (c *compiler) missing(v *value, s *shape) {
 	}
 	// An entry whose only key was refused has been told already.
 	if chosen == "" && !hasRefusedChoice(v.node, s) {
-		c.at(v.node, "nothing says what this is", "one of "+strings.Join(s.choice, ", "))
+		what := "nothing says what this is"
+		if s.choiceIs != "" {
+			what = "nothing says " + s.choiceIs
+		}
+		c.at(v.node, what, "one of "+strings.Join(s.choice, ", "))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 	_ "time/tzdata" // so that the compiler knows the time zones wherever it runs
 
@@ -112,21 +113,33 @@ func zoneRules(name string) *plan.Zone {
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
-	at := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).In(loc)
-	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-	_, offset := at.Zone()
-	z := &plan.Zone{Name: name, Offset: int64(offset)}
-	for {
-		_, next := at.ZoneBounds()
-		if next.IsZero() || !next.Before(end) {
-			return z
+	offsetAt := func(unix int64) int64 {
+		_, offset := time.Unix(unix, 0).In(loc).Zone()
+		return int64(offset)
+	}
+	const day = 86_400
+	at := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	z := &plan.Zone{Name: name, Offset: offsetAt(at)}
+	for offset := z.Offset; at < end; {
+		_, bound := time.Unix(at, 0).In(loc).ZoneBounds()
+		if bound.IsZero() {
+			break
 		}
-		if _, to := next.Zone(); to != offset {
+		// Beyond the table of a zone, package time gives bounds at the ends of
+		// years too, and at those of leap years one that is not after the time asked for.
+		next := bound.Unix()
+		if next <= at {
+			next = at + day
+		}
+		if to := offsetAt(next); to != offset && next < end {
+			first := at + int64(sort.Search(int(next-at), func(i int) bool { return offsetAt(at+int64(i)) != offset }))
+			z.Changes = append(z.Changes, &plan.ZoneChange{At: first, Offset: to})
 			offset = to
-			z.Changes = append(z.Changes, &plan.ZoneChange{At: next.Unix(), Offset: int64(to)})
 		}
 		at = next
 	}
+	return z
 }
 
 // zoned tells whether windows of a size follow the local clock.
