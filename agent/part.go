@@ -85,7 +85,7 @@ func newPart(c *pipelineConfig, v version, sink engine.SinkFunc) (*part, error) 
 		return nil, err
 	}
 	for _, port := range v.Plan.Ports {
-		p.passes = p.passes || port.Kind != plan.Port_PARTIALS
+		p.passes = p.passes || port.Kind == plan.Port_ROWS
 	}
 	p.edge, err = engine.NewEdge(v.Plan, engine.EdgeConfig{Functions: v.Functions, Reject: p.reject, Sink: sink})
 	if err != nil {
