@@ -18,6 +18,7 @@ type SourceOptions struct {
 	Dir        string       // relative paths of files are relative to it; empty = the current directory
 	Stdin      io.Reader    // for the path "-"; nil = standard input
 	ClientID   string       // of MQTT where the plan names none; it names the session at the broker
+	Clean      bool         // MQTT: a session of ClientID, whatever the plan names, that ends with the connection
 	SecretsDir string       // for ${secret.name}
 	Store      source.Store // what was committed; nil = nothing
 	Log        *slog.Logger
@@ -51,11 +52,11 @@ func openMQTT(m *plan.MqttSource, o SourceOptions) (source.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.ClientID == "" {
+	if b.ClientID == "" || o.Clean {
 		b.ClientID = o.ClientID
 	}
 	return mqtt.New(mqtt.Config{
 		Broker: b.URL, Topics: m.Topics, QoS: byte(m.Qos), ClientID: b.ClientID, Username: b.Username, Password: b.Password,
-		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile, InsecureSkipVerify: b.InsecureSkipVerify, Log: o.Log,
+		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile, InsecureSkipVerify: b.InsecureSkipVerify, Clean: o.Clean, Log: o.Log,
 	}, o.Store)
 }

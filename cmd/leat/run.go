@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -24,12 +26,14 @@ const shownRejects = 5
 func runCommand() *cobra.Command {
 	var stats bool
 	var input []string
+	var params, labels map[string]string
 	c := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a pipeline here: edge and cloud fragments joined in one process",
 		Long: `Run reads the pipeline's source to its end, or until Ctrl-C, and writes results
-as JSON lines: to standard output, or to the file of a file sink. Rows for a
-table sink go to standard output too. Paths in the file are relative to it.`,
+as JSON lines: to standard output, or to the file of a file sink. Rows for
+tables and brokers go to standard output too: nothing is published. Paths in the file are relative to it.
+A broker is read with a session that ends with the run.`,
 		Example: `  leat run examples/climate/pipeline.yaml
   leat run examples/climate/pipeline.yaml --input - < rows.jsonl`,
 		Args: cobra.ExactArgs(1),
@@ -37,6 +41,9 @@ table sink go to standard output too. Paths in the file are relative to it.`,
 			f, err := openFile(c.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if f.plan, err = plan.Resolve(f.plan, labels, params); err != nil {
+				return errors.Join(cli.Mistake(err), f.close(c.Context()))
 			}
 			if len(input) > 0 {
 				f.plan.Source.Kind = &plan.Source_File{File: &plan.FileSource{Paths: input}}
@@ -46,6 +53,8 @@ table sink go to standard output too. Paths in the file are relative to it.`,
 		},
 	}
 	c.Flags().BoolVar(&stats, "stats", false, "print rows, rejects, late rows, wall and CPU seconds, rows/s on standard error")
+	c.Flags().StringToStringVar(&params, "param", nil, "set parameters of the pipeline, as name=value")
+	c.Flags().StringToStringVar(&labels, "label", nil, "labels that this run has, as name=value: for label() and for parameters set by selector")
 	c.Flags().StringSliceVar(&input, "input", nil, "read these files instead of the pipeline's source; - is standard input; relative to the current directory")
 	return c
 }
@@ -60,7 +69,7 @@ func runFile(c *cobra.Command, f *pipelineFile, given, stats bool) error {
 	if err != nil {
 		return err
 	}
-	src, err := agent.OpenSource(f.plan, agent.SourceOptions{Dir: sourceDir, Stdin: c.InOrStdin(), ClientID: "leat-run", Log: cli.Talk(c.ErrOrStderr(), "leat")})
+	src, err := agent.OpenSource(f.plan, agent.SourceOptions{Dir: sourceDir, Stdin: c.InOrStdin(), ClientID: sessionName(), Clean: true, Log: cli.Talk(c.ErrOrStderr(), "leat")})
 	if err != nil {
 		return errors.Join(cli.Mistake(err), functions.Close())
 	}
@@ -78,6 +87,9 @@ func runFile(c *cobra.Command, f *pipelineFile, given, stats bool) error {
 	}
 	return errors.Join(err, functions.Close())
 }
+
+// sessionName is the run's own at a broker: a name in use would take the session of whoever uses it.
+func sessionName() string { return "leat-run-" + strconv.FormatUint(rand.Uint64(), 36) }
 
 // printStats prints what a run counted, a line each.
 func printStats(w io.Writer, s local.Stats, wall, cpu time.Duration) {

@@ -18,9 +18,15 @@ import (
 // Hidden tells whether a column is not written: those that Leat keeps for itself.
 func Hidden(name string) bool { return name == plan.Revision }
 
-// Append appends a line for each counting row.
+// Append appends a line for each counting row. A row that takes back what was
+// said of its key ends in "_deleted":true.
 func Append(dst []byte, s batch.Schema, b *batch.Batch) []byte {
-	row := func(i int) {
+	var times [4]timeText
+	for k := range b.Len() {
+		i := k
+		if b.Sel != nil {
+			i = int(b.Sel[k])
+		}
 		dst = append(dst, '{')
 		first := true
 		for c := range s {
@@ -32,20 +38,39 @@ func Append(dst []byte, s batch.Schema, b *batch.Batch) []byte {
 			}
 			first = false
 			dst = append(AppendString(dst, s[c].Name), ':')
-			dst = appendValue(dst, &b.Cols[c], i)
+			if col := &b.Cols[c]; col.Type == batch.Timestamp && !col.Null(i) {
+				dst = times[c%len(times)].append(dst, col.Ints[i])
+			} else {
+				dst = appendValue(dst, col, i)
+			}
+		}
+		if b.Deleted != nil && b.Deleted.Get(i) {
+			if !first {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, `"_deleted":true`...)
 		}
 		dst = append(dst, '}', '\n')
 	}
-	if b.Sel != nil {
-		for _, i := range b.Sel {
-			row(int(i))
-		}
-		return dst
-	}
-	for i := range b.N {
-		row(i)
-	}
 	return dst
+}
+
+// timeText is the timestamp that was written last: the results of a window share two.
+type timeText struct {
+	micros int64
+	text   [40]byte
+	n      uint8 // 0 = none
+}
+
+func (t *timeText) append(dst []byte, micros int64) []byte {
+	if t.n == 0 || t.micros != micros {
+		text := time.UnixMicro(micros).UTC().AppendFormat(t.text[:0], time.RFC3339Nano)
+		if len(text) > len(t.text) { // a year beyond all bounds
+			return append(append(append(dst, '"'), text...), '"')
+		}
+		t.micros, t.n = micros, uint8(len(text))
+	}
+	return append(append(append(dst, '"'), t.text[:t.n]...), '"')
 }
 
 func appendValue(dst []byte, c *batch.Column, i int) []byte {
@@ -63,10 +88,6 @@ func appendValue(dst []byte, c *batch.Column, i int) []byte {
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, c.Blob(i))
 		return append(dst, '"')
-	case batch.Timestamp:
-		dst = append(dst, '"')
-		dst = time.UnixMicro(c.Ints[i]).UTC().AppendFormat(dst, time.RFC3339Nano)
-		return append(dst, '"')
 	default:
 		return strconv.AppendInt(dst, c.Ints[i], 10)
 	}
@@ -82,11 +103,48 @@ func AppendDouble(dst []byte, v float64) []byte {
 	case math.IsInf(v, -1):
 		return append(dst, `"-Infinity"`...)
 	}
+	if whole, digits := shortDecimal(v); digits > 0 {
+		return appendDecimal(dst, whole, digits)
+	}
 	format := byte('f')
 	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
 		format = 'e'
 	}
 	return strconv.AppendFloat(dst, v, format, -1, 64)
+}
+
+// shortDecimal gives a number as whole / 10^digits with up to three digits, or 0 digits where it is
+// none such. A decimal of up to 15 digits that reads back as v is the shortest that does: different
+// ones read back as different numbers.
+func shortDecimal(v float64) (whole int64, digits int) {
+	scale := 10.0
+	for digits = 1; digits <= 3; digits++ {
+		if t := v * scale; t == math.Trunc(t) && math.Abs(t) < 1e15 && t/scale == v {
+			if digits == 1 && v == math.Trunc(v) {
+				return 0, 0 // no fraction, or a negative zero
+			}
+			for whole = int64(t); whole%10 == 0; digits-- { // the product by fewer tens was rounded
+				whole /= 10
+			}
+			return whole, digits
+		}
+		scale *= 10
+	}
+	return 0, 0
+}
+
+func appendDecimal(dst []byte, whole int64, digits int) []byte {
+	if whole < 0 {
+		dst, whole = append(dst, '-'), -whole
+	}
+	scale := [4]int64{1, 10, 100, 1000}[digits]
+	dst = append(strconv.AppendInt(dst, whole/scale, 10), '.')
+	for whole %= scale; digits > 0; digits-- {
+		scale /= 10
+		dst = append(dst, '0'+byte(whole/scale))
+		whole %= scale
+	}
+	return dst
 }
 
 const hex = "0123456789abcdef"

@@ -3,10 +3,13 @@ package jsonl
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
 )
 
 func TestDoublesAreAsEncodingJSONWritesThem(t *testing.T) {
@@ -22,6 +25,64 @@ func TestDoublesAreAsEncodingJSONWritesThem(t *testing.T) {
 	}
 	if got := string(AppendDouble(nil, math.NaN())); got != `"NaN"` {
 		t.Errorf("NaN is written %s", got)
+	}
+}
+
+// TestShortDoubles compares decimals with a few places, and their neighbours, with strconv.
+func TestShortDoubles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 200_000 {
+		v := float64(rng.Int64N(4e9)-2e9) / math.Pow10(rng.IntN(7))
+		switch rng.IntN(6) {
+		case 0:
+			v = math.Nextafter(v, math.Inf(1))
+		case 1:
+			v *= math.Pow10(rng.IntN(30) - 15)
+		}
+		format := byte('f')
+		if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
+			format = 'e'
+		}
+		if got, want := string(AppendDouble(nil, v)), strconv.FormatFloat(v, format, -1, 64); got != want {
+			t.Fatalf("%x is written %s, want %s", math.Float64bits(v), got, want)
+		}
+	}
+	if got := string(AppendDouble(nil, math.Copysign(0, -1))); got != "-0" {
+		t.Errorf("negative zero is written %s", got)
+	}
+}
+
+// TestTimesAndDeletedRows writes rows with nulls, equal and different times, and one that deletes.
+func TestLines(t *testing.T) {
+	s := batch.Schema{{Name: "t", Type: batch.Timestamp}, {Name: plan.Revision, Type: batch.Int}, {Name: "a", Type: batch.Timestamp}, {Name: "b", Type: batch.Timestamp},
+		{Name: "c", Type: batch.Timestamp}, {Name: "d", Type: batch.Timestamp}, {Name: "v", Type: batch.Double}}
+	b := batch.New(s)
+	for i := range int64(4) {
+		for c := range s {
+			switch {
+			case s[c].Type == batch.Double:
+				b.Cols[c].Doubles = append(b.Cols[c].Doubles, float64(i)/4)
+			case i == 2 && c == 0:
+				b.Cols[c].AppendNull()
+				continue
+			default:
+				b.Cols[c].Ints = append(b.Cols[c].Ints, int64(c)*1_000_000+i/2)
+			}
+			if b.Cols[c].Valid != nil {
+				b.Cols[c].Valid = b.Cols[c].Valid.Append(int(i), true)
+			}
+		}
+		b.N++
+	}
+	b.Deleted = batch.NewBitmap(4, false)
+	b.Deleted.Set(3)
+	b.Sel = []uint32{0, 2, 3}
+	want := `{"t":"1970-01-01T00:00:00Z","a":"1970-01-01T00:00:02Z","b":"1970-01-01T00:00:03Z","c":"1970-01-01T00:00:04Z","d":"1970-01-01T00:00:05Z","v":0}
+{"t":null,"a":"1970-01-01T00:00:02.000001Z","b":"1970-01-01T00:00:03.000001Z","c":"1970-01-01T00:00:04.000001Z","d":"1970-01-01T00:00:05.000001Z","v":0.5}
+{"t":"1970-01-01T00:00:00.000001Z","a":"1970-01-01T00:00:02.000001Z","b":"1970-01-01T00:00:03.000001Z","c":"1970-01-01T00:00:04.000001Z","d":"1970-01-01T00:00:05.000001Z","v":0.75,"_deleted":true}
+`
+	if got := string(Append(nil, s, b)); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 
@@ -48,7 +109,7 @@ func FuzzString(f *testing.F) {
 	})
 }
 
-func TestLines(t *testing.T) {
+func TestTimesAndDeletedRows(t *testing.T) {
 	s := batch.Schema{{Name: "window_end", Type: batch.Timestamp}, {Name: "k", Type: batch.String}, {Name: "b", Type: batch.Bytes}, {Name: "f", Type: batch.Bool}, {Name: "_revision", Type: batch.Int}}
 	b := batch.New(s)
 	d := batch.NewDict()

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,8 +25,9 @@ import (
 
 // Config is what a run needs.
 type Config struct {
-	Plan      *plan.Plan
+	Plan      *plan.Plan        // with parameters and labels resolved
 	Functions *engine.Functions // may be nil
+	Lookups   engine.Lookups    // may be nil where the plan has none
 	Source    source.Source
 	Stdout    io.Writer
 	Dir       string // file sinks are relative to it
@@ -58,12 +60,15 @@ type run struct {
 	rows    *batch.Batch
 	bounded bool
 	stats   Stats
-	out     map[uint32]*output // by sink node
+	stdout  *output
+	out     map[*plan.Node]*output // by sink; the fragments number their nodes alike
+	files   map[string]*output     // by path: sinks may share one
 	buf     []byte
+	kept    kept
 	batches int
 }
 
-// output is where a sink's lines go.
+// output is where sinks' lines go.
 type output struct {
 	w    *bufio.Writer
 	file *os.File // nil for standard output
@@ -71,7 +76,7 @@ type output struct {
 
 // Run works until the source ends or ctx does, and gives what it counted.
 func Run(ctx context.Context, cfg Config) (Stats, error) {
-	r := &run{cfg: cfg, rows: batch.New(cfg.Plan.Source.Schema()), bounded: bounded(cfg.Plan.Source), out: map[uint32]*output{}}
+	r := &run{cfg: cfg, rows: batch.New(cfg.Plan.Source.Schema()), bounded: bounded(cfg.Plan.Source), out: map[*plan.Node]*output{}, files: map[string]*output{}}
 	if err := r.prepare(); err != nil {
 		return r.stats, errors.Join(err, r.close())
 	}
@@ -103,8 +108,8 @@ func (r *run) prepare() (err error) {
 	if r.decoder, err = decode.New(r.cfg.Plan.Source, decode.Meta{Agent: "local"}); err != nil {
 		return err
 	}
-	ec := engine.EdgeConfig{Reject: r.reject}
-	cc := engine.CloudConfig{Reject: r.reject, Sink: r.sink, LastOnly: r.bounded}
+	ec := engine.EdgeConfig{Lookups: r.cfg.Lookups, Reject: r.reject, Sink: r.sink}
+	cc := engine.CloudConfig{Lookups: r.cfg.Lookups, Reject: r.reject, Sink: r.sink, LastOnly: r.bounded}
 	if r.cfg.Functions != nil {
 		ec.Functions, cc.Functions = r.cfg.Functions, r.cfg.Functions
 	}
@@ -114,49 +119,81 @@ func (r *run) prepare() (err error) {
 	if r.cloud, err = engine.NewCloud(r.cfg.Plan, cc); err != nil {
 		return err
 	}
-	for _, n := range r.cfg.Plan.Cloud.Nodes {
-		if n.GetSink() == nil {
-			continue
-		}
-		if r.out[n.Id], err = r.open(n.GetSink()); err != nil {
-			return err
+	r.stdout = &output{w: bufio.NewWriterSize(r.cfg.Stdout, 64<<10)}
+	for _, f := range []*plan.Fragment{r.cfg.Plan.Edge, r.cfg.Plan.Cloud} {
+		for _, n := range f.GetNodes() {
+			if n.GetSink() == nil {
+				continue
+			}
+			if r.out[n], err = r.open(n.GetSink()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// open opens a sink's output. Tables have no place here: their rows go to
-// standard output.
+// open opens a sink's output. Only files have a place of their own here: the rows
+// of tables and brokers go to standard output.
 func (r *run) open(s *plan.Sink) (*output, error) {
 	f := s.GetFile()
 	if f == nil {
-		return &output{w: bufio.NewWriterSize(r.cfg.Stdout, 64<<10)}, nil
+		return r.stdout, nil
 	}
 	path := f.Path
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(r.cfg.Dir, path)
 	}
+	if o := r.files[path]; o != nil {
+		return o, nil
+	}
 	file, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("file sink: %w", err)
 	}
-	return &output{w: bufio.NewWriterSize(file, 64<<10), file: file}, nil
+	r.files[path] = &output{w: bufio.NewWriterSize(file, 64<<10), file: file}
+	return r.files[path], nil
 }
 
+// sink writes rows. A bounded run fires a window once, so that there is nothing to take back.
 func (r *run) sink(n *plan.Node, s batch.Schema, b *batch.Batch) error {
+	if b.Deleted != nil && r.bounded {
+		if b = r.kept.without(b); b.Len() == 0 {
+			return nil
+		}
+	}
 	r.stats.Results += int64(b.Len())
 	r.buf = jsonl.Append(r.buf[:0], s, b)
-	_, err := r.out[n.Id].w.Write(r.buf)
+	_, err := r.out[n].w.Write(r.buf)
 	return err
 }
 
-func (r *run) close() error {
-	var errs []error
-	for _, o := range r.out {
-		errs = append(errs, o.w.Flush())
-		if o.file != nil {
-			errs = append(errs, o.file.Close())
+// kept is a view of the rows of a batch that are not deleted.
+type kept struct {
+	b   batch.Batch
+	sel []uint32
+}
+
+func (k *kept) without(b *batch.Batch) *batch.Batch {
+	k.sel = slices.Grow(k.sel[:0], 1)
+	for i := range b.Len() {
+		row := i
+		if b.Sel != nil {
+			row = int(b.Sel[i])
 		}
+		if !b.Deleted.Get(row) {
+			k.sel = append(k.sel, uint32(row))
+		}
+	}
+	k.b = *b
+	k.b.Sel, k.b.Deleted = k.sel, nil
+	return &k.b
+}
+
+func (r *run) close() error {
+	errs := []error{r.flushOutputs()}
+	for _, o := range r.files {
+		errs = append(errs, o.file.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -195,6 +232,9 @@ func (r *run) loop(ctx context.Context) error {
 				}
 			}
 		}
+	}
+	if err := r.edge.AdvanceTo(engine.EndOfTime); err != nil {
+		return err
 	}
 	return r.fire(engine.EndOfTime)
 }
@@ -243,7 +283,10 @@ func (r *run) fire(watermark int64) error {
 
 func (r *run) flushOutputs() error {
 	var errs []error
-	for _, o := range r.out {
+	if r.stdout != nil {
+		errs = append(errs, r.stdout.w.Flush())
+	}
+	for _, o := range r.files {
 		errs = append(errs, o.w.Flush())
 	}
 	return errors.Join(errs...)

@@ -23,6 +23,10 @@ type Config struct {
 	CertFile, KeyFile  string // PEM; of this client
 	InsecureSkipVerify bool
 
+	// Clean asks for a session that ends with the connection: the broker keeps nothing,
+	// and what is sent meanwhile is lost.
+	Clean bool
+
 	Prefix          string        // goes before the keys in Puts and Store
 	MaxMessageBytes int           // a larger payload is delivered as Oversized; 0 = 1 MiB
 	BufferMessages  int           // messages that wait for Take; 0 = 4,096

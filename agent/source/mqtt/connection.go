@@ -72,7 +72,7 @@ func (c *connection) options() *paho.ClientOptions {
 	o := paho.NewClientOptions()
 	o.AddBroker("tcp://" + c.s.at.Address) // dial knows better
 	o.SetClientID(cfg.ClientID).SetUsername(cfg.Username).SetPassword(cfg.Password)
-	o.SetProtocolVersion(4).SetCleanSession(false)
+	o.SetProtocolVersion(4).SetCleanSession(cfg.Clean)
 	o.SetOrderMatters(true).SetAutoAckDisabled(true).SetStore(noStore{}).SetResumeSubs(false)
 	o.SetAutoReconnect(false).SetConnectRetry(false)
 	o.SetConnectTimeout(cfg.ConnectTimeout).SetKeepAlive(cfg.KeepAlive).SetPingTimeout(cfg.KeepAlive)

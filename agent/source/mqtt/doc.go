@@ -1,5 +1,6 @@
 // Package mqtt is the MQTT source. It subscribes at QoS 0 or 1 with a fixed client id and a session that outlives
 // connections (clean session false, MQTT 3.1.1), and acknowledges a QoS 1 message only when the agent has committed it.
+// With Config.Clean the session ends with the connection, as a first look wants it.
 //
 //	          tap                 callback                      Take               commit          Done
 //	broker ──────> paho client ──────────────> bounded buffer ──────> commit loop ────────> disk ───────> acker ──> PUBACK

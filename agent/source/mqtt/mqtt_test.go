@@ -203,6 +203,27 @@ func TestBrokerForgetsTheSession(t *testing.T) {
 	}
 }
 
+// TestCleanSession: the broker keeps nothing for a source that is gone.
+func TestCleanSession(t *testing.T) {
+	broker := newMosquitto(t, false)
+	cfg := Config{Broker: "tcp://" + broker.address, QoS: 1, Clean: true}
+	a := newAgent(t, cfg, memStore{})
+	a.waitConnected()
+	pub := newPublisher(t, broker.address)
+	pub.send("in/a", 1, "first")
+	var got []string
+	until(t, "the first came", func() bool { got = append(got, a.commitOne(5, true)...); return len(got) == 1 })
+	a.kill()
+	pub.send("in/a", 1, "missed")
+	a = newAgent(t, cfg, memStore{})
+	a.waitConnected()
+	pub.send("in/a", 1, "last")
+	until(t, "the last came", func() bool { got = append(got, a.commitOne(5, true)...); return got[len(got)-1] == "last" })
+	if fmt.Sprint(got) != "[first last]" {
+		t.Fatalf("got %q", got)
+	}
+}
+
 // TestBackPressure never takes: the buffer stays within its bound, and everything comes when it is taken.
 func TestBackPressure(t *testing.T) {
 	server, address := newMochi(t, listeners.Config{}, nil)
