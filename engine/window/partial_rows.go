@@ -10,54 +10,89 @@ import (
 // rows; nil = all rows of b. The rows that go other ways are noted in away and lates.
 func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint32) {
 	p.away.rows, p.away.firstEnds = p.away.rows[:0], p.away.firstEnds[:0]
-	p.slots = p.slots[:0]
-	done, next := 0, 0 // counting rows that have a slot; those looked at
-	if p.str >= 0 {
-		p.useDict(b.Cols[p.str].Dict)
-		if b.Cols[p.time].Valid == nil && b.Cols[p.str].Valid == nil && p.sessions == nil && !p.forwards() {
-			if done, next = p.assignStrings(b, watermarks); done == b.Len() {
-				return p.slots, b.Sel
-			}
-		}
-	}
-	// From here on row by row, with a list of those that stay.
-	slots, rows = p.slots, p.rows[:0]
-	for k := range done {
-		rows = append(rows, uint32(rowOf(b, k)))
-	}
-	place := p.placeInSlice
-	if p.sessions != nil {
-		place = p.placeInSession
-	}
-	for k := next; k < b.Len(); k++ {
-		r := rowOf(b, k)
-		if slot, ok := place(b, r, watermarks); ok {
-			slots, rows = append(slots, slot), append(rows, uint32(r))
-		}
-	}
-	if rows == nil { // nil would mean all
-		rows = []uint32{}
-	}
-	p.slots, p.rows = slots, rows
-	return slots, rows
-}
-
-// assignStrings is assign for rows by one string key, without nulls. It stops before the first row that
-// does not go straight into a slice; done rows have a slot and next is the row to go on with, counted as b.Len does.
-func (p *Partial) assignStrings(b *batch.Batch, watermarks []int64) (done, next int) {
-	n, sel := b.Len(), b.Sel
+	n := b.Len()
 	if cap(p.slots) < n {
 		p.slots = make([]uint32, n)
 	}
-	slots := p.slots[:n]
+	slots = p.slots[:n]
+	fast := p.hasRuns(b)
+	// Runs of rows that go straight into slices or sessions; between them rows that need a closer look.
+	done, listed := 0, false
+	for k := 0; k < n; k++ {
+		if fast {
+			end := p.run(b, watermarks, k, slots[done:])
+			if listed {
+				for ; k < end; k++ {
+					p.rows = append(p.rows, uint32(rowOf(b, k)))
+					done++
+				}
+			} else {
+				done, k = done+end-k, end
+			}
+			if k == n {
+				break
+			}
+		}
+		if !listed {
+			listed, p.rows = true, p.rows[:0]
+			for i := range k {
+				p.rows = append(p.rows, uint32(rowOf(b, i)))
+			}
+		}
+		r := rowOf(b, k)
+		if slot, ok := p.place(b, r, watermarks); ok {
+			slots[done] = slot
+			p.rows = append(p.rows, uint32(r))
+			done++
+		}
+	}
+	if !listed {
+		return slots, b.Sel
+	}
+	if p.rows == nil { // nil would mean all
+		p.rows = []uint32{}
+	}
+	return slots[:done], p.rows
+}
+
+// hasRuns tells whether run works for b.
+func (p *Partial) hasRuns(b *batch.Batch) bool {
+	if p.str < 0 || p.forwards() {
+		return false
+	}
+	if d := b.Cols[p.str].Dict; p.codes.dict != d {
+		p.codes.renew(d)
+	}
+	return b.Cols[p.time].Valid == nil && b.Cols[p.str].Valid == nil
+}
+
+// run fills slots from counting row k on, up to a row that it leaves to place, and gives the number of that.
+func (p *Partial) run(b *batch.Batch, watermarks []int64, k int, slots []uint32) int {
+	if p.sessions != nil {
+		return p.runSessions(b, watermarks, k, slots)
+	}
+	return p.runStrings(b, watermarks, k, slots)
+}
+
+// place gives the slot of row r; ok is false where it goes another way, which it notes.
+func (p *Partial) place(b *batch.Batch, r int, watermarks []int64) (slot uint32, ok bool) {
+	if p.sessions != nil {
+		return p.placeInSession(b, r, watermarks)
+	}
+	return p.placeInSlice(b, r, watermarks)
+}
+
+// runStrings is run for rows by one string key, without nulls.
+func (p *Partial) runStrings(b *batch.Batch, watermarks []int64, from int, slots []uint32) int {
+	sel := b.Sel
 	times, codes := b.Cols[p.time].Ints[:b.N], b.Cols[p.str].Codes[:b.N]
-	groups := p.codes.code
+	slots, groups := slots[:b.Len()-from], p.codes.code
 	s := &p.slices.none
 	start, size, lateFrom, dense := int64(0), uint64(0), int64(math.MinInt64), []uint32(nil)
 	for k := range slots {
-		i := k
+		i := from + k
 		if sel != nil {
-			i = int(sel[k])
+			i = int(sel[i])
 		}
 		if uint64(times[i]-start) >= size || watermarks != nil && watermarks[i] >= lateFrom {
 			wm := int64(math.MinInt64)
@@ -65,8 +100,7 @@ func (p *Partial) assignStrings(b *batch.Batch, watermarks []int64) (done, next 
 				wm = watermarks[i]
 			}
 			if s, _, _ = p.slices.find(times[i], wm); s == nil || s.missed > 0 {
-				p.slots = slots[:k]
-				return k, k
+				return from + k
 			}
 			start, size, lateFrom, dense = s.start, uint64(s.end-s.start), s.to, s.index.dense
 		}
@@ -82,17 +116,46 @@ func (p *Partial) assignStrings(b *batch.Batch, watermarks []int64) (done, next 
 		}
 		slot, ok := p.slotOf(s, group, true)
 		if !ok {
-			p.slots = slots[:k]
-			return k, k
+			return from + k
 		}
 		slots[k] = slot
 		dense = s.index.dense
 	}
-	p.slots = slots
-	return n, n
+	return b.Len()
 }
 
-// placeInSlice gives the slot of row r; ok is false where it goes another way, which it notes.
+// runSessions is run for rows by one string key, without nulls, that go on with the latest session of their key.
+func (p *Partial) runSessions(b *batch.Batch, watermarks []int64, from int, slots []uint32) int {
+	sel, gap, lateness := b.Sel, p.shape.gap, p.shape.lateness
+	times, codes := b.Cols[p.time].Ints[:b.N], b.Cols[p.str].Codes[:b.N]
+	groups, head, pending := p.codes.code, p.sessions.head, p.sessions.time
+	for k := range slots[:b.Len()-from] {
+		i := from + k
+		if sel != nil {
+			i = int(sel[i])
+		}
+		code, t := codes[i], times[i]
+		if int(code) >= len(groups) || groups[code] == 0 || int(groups[code]) > len(head) || t > maxTime {
+			return from + k
+		}
+		at := head[groups[code]-1]
+		if at == 0 {
+			return from + k
+		}
+		last := &pending[at-1]
+		if t < last.start || t >= last.end || watermarks != nil && t+gap+lateness <= watermarks[i] {
+			return from + k
+		}
+		if t+gap > last.end {
+			last.end = t + gap
+			p.newest = max(p.newest, t+gap)
+		}
+		slots[k] = at - 1
+	}
+	return b.Len()
+}
+
+// placeInSlice is place for slices.
 func (p *Partial) placeInSlice(b *batch.Batch, r int, watermarks []int64) (slot uint32, ok bool) {
 	t, wm, ok := p.timeOf(b, r, watermarks)
 	if !ok {
@@ -124,7 +187,7 @@ func (p *Partial) placeInSlice(b *batch.Batch, r int, watermarks []int64) (slot 
 	return slot, ok
 }
 
-// placeInSession is placeInSlice for sessions.
+// placeInSession is place for sessions.
 func (p *Partial) placeInSession(b *batch.Batch, r int, watermarks []int64) (slot uint32, ok bool) {
 	t, wm, ok := p.timeOf(b, r, watermarks)
 	if !ok {
@@ -145,16 +208,7 @@ func (p *Partial) placeInSession(b *batch.Batch, r int, watermarks []int64) (slo
 		p.away.note(r, sl.end, t+1)
 		return 0, false
 	}
-	group := p.rowGroup(b, r)
-	if int(group) < len(p.sessions.head) { // most rows go on with the latest session
-		if at := p.sessions.head[group]; at != 0 {
-			if last := &p.sessions.time[at-1]; t >= last.start && t < last.end {
-				last.end = max(last.end, sl.end)
-				return at - 1, true
-			}
-		}
-	}
-	if slot, ok = p.sessionSlot(group, sl, true); !ok {
+	if slot, ok = p.sessionSlot(p.rowGroup(b, r), sl, true); !ok {
 		p.overflow(b, r, sl.end, t+1)
 	}
 	return slot, ok
@@ -232,11 +286,4 @@ func (p *Partial) stringGroup(b *batch.Batch, r int) uint32 {
 	group := p.keys.group(p.key)
 	p.codes.set(b.Cols[p.str].Codes[r], group)
 	return group
-}
-
-// useDict forgets the groups by code when another Dict comes.
-func (p *Partial) useDict(d *batch.Dict) {
-	if p.codes.dict != d {
-		p.codes.renew(d)
-	}
 }
