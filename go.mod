@@ -5,6 +5,7 @@ go 1.26.0
 require github.com/go-viper/mapstructure/v2 v2.4.0
 
 require (
+	github.com/DataDog/sketches-go v1.4.7
 	github.com/VictoriaMetrics/metrics v1.35.1 // indirect
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

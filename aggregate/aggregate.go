@@ -39,6 +39,11 @@ const (
 	First      = "first"
 	Last       = "last"
 	Moments    = "moments" // var_pop, var_samp, stddev_pop, stddev_samp
+
+	DDSketch    = "ddsketch"     // quantile; Param is the relative accuracy
+	HyperLogLog = "hll"          // approx_count_distinct; Param is the number of bits that choose a register
+	SpaceSaving = "space_saving" // top_k; Param is the capacity
+	Increase    = "increase"
 )
 
 // Spec says which accumulator: its kind, the type of the column that it takes (which Count ignores) and a
@@ -71,8 +76,8 @@ func New(s Spec) (Accumulator, error) {
 // StateTypes gives the types of the state columns.
 func StateTypes(s Spec) ([]batch.Type, error) {
 	number := s.In == batch.Int || s.In == batch.Double
-	if s.Param != 0 {
-		return nil, fmt.Errorf("accumulator %s: %w: this kind takes none", s, ErrParam)
+	if err := checkParam(s); err != nil {
+		return nil, err
 	}
 	switch s.Kind {
 	case Count:
@@ -101,8 +106,38 @@ func StateTypes(s Spec) ([]batch.Type, error) {
 			return []batch.Type{batch.Int, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double, batch.Double,
 				batch.Bytes}, nil
 		}
+	case DDSketch, Increase:
+		if number {
+			return []batch.Type{batch.Bytes}, nil
+		}
+	case HyperLogLog, SpaceSaving:
+		if s.In.Valid() {
+			return []batch.Type{batch.Bytes}, nil
+		}
 	default:
 		return nil, fmt.Errorf("accumulator %q: %w", s.Kind, ErrKind)
 	}
 	return nil, fmt.Errorf("accumulator %s of %s: %w", s.Kind, s.In, ErrType)
+}
+
+func checkParam(s Spec) error {
+	switch s.Kind {
+	case DDSketch:
+		if s.Param != ddAccuracy {
+			return fmt.Errorf("accumulator %s: %w: this build knows an accuracy of %v only", s, ErrParam, ddAccuracy)
+		}
+	case HyperLogLog:
+		if s.Param != hllBits {
+			return fmt.Errorf("accumulator %s: %w: this build knows %d bits only", s, ErrParam, hllBits)
+		}
+	case SpaceSaving:
+		if n := int(s.Param); float64(n) != s.Param || n < 1 || n > maxTopCapacity {
+			return fmt.Errorf("accumulator %s: %w: a capacity is a whole number from 1 to %d", s, ErrParam, maxTopCapacity)
+		}
+	default:
+		if s.Param != 0 {
+			return fmt.Errorf("accumulator %s: %w: this kind takes none", s, ErrParam)
+		}
+	}
+	return nil
 }

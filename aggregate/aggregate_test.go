@@ -19,7 +19,8 @@ func TestResolveRefuses(t *testing.T) {
 		err      error
 	}{
 		{"sum", true, 0, ErrType}, {"sum", false, batch.String, ErrType}, {"avg", false, batch.Timestamp, ErrType},
-		{"min", false, batch.Bytes, ErrType}, {"stddev_pop", false, batch.Bool, ErrType}, {"count", false, 0, ErrType},
+		{"min", false, batch.Bytes, ErrType}, {"bool_and", false, batch.Int, ErrType}, {"increase", false, batch.Timestamp, ErrType},
+		{"quantile", false, batch.String, ErrType}, {"stddev_pop", false, batch.Bool, ErrType}, {"count", false, 0, ErrType},
 		{"median", false, batch.Double, ErrFunction}, {"moments", false, batch.Double, ErrFunction},
 	} {
 		if _, _, err := Resolve(c.function, c.star, c.arg, 0); !errors.Is(err, c.err) {
@@ -184,7 +185,7 @@ func FuzzMerge(f *testing.F) {
 	f.Add(append(nan, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xEF, 0x7F), uint8(1))
 	f.Add(binary.LittleEndian.AppendUint64(nan, 1<<63), uint8(255))
 	f.Fuzz(func(t *testing.T, data []byte, nulls uint8) {
-		for _, kind := range []string{Count, CountValue, Sum, Min, Max, First, Last, Moments} {
+		for _, kind := range kinds {
 			for typ := batch.Bool; typ <= batch.Timestamp; typ++ {
 				if _, err := StateTypes(specOf(kind, typ)); err == nil {
 					fuzzMerge(t, specOf(kind, typ), typ, data, nulls)
@@ -226,13 +227,14 @@ func fuzzMerge(t *testing.T, spec Spec, typ batch.Type, data []byte, nulls uint8
 	}
 	n.accs[0].Merge([]uint32{0, 0, 0, 0}, cols, nil)
 	n.accs[0].Merge([]uint32{0, 0}, n.state(t, 0, []uint32{0, 0}), []uint32{1, 0})
-	for _, fn := range functionsOf(typ) {
-		specs, result, err := Resolve(fn, false, typ, 0)
+	for _, c := range callsOf(typ) {
+		fn := c.function
+		specs, result, err := Resolve(fn, c.star, typ, c.param)
 		if err != nil || len(specs) != 1 || specs[0] != spec {
 			continue
 		}
 		out := batch.Column{Type: result}
-		if err := Finish(fn, 0, n.accs, []uint32{0, 1}, &out); err != nil {
+		if err := Finish(fn, c.param, n.accs, []uint32{0, 1}, &out); err != nil {
 			t.Fatal(err)
 		}
 		if out.Len() != 2 {

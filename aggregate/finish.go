@@ -23,8 +23,23 @@ func build(spec Spec) Accumulator {
 		return buildExtreme(kind == Max, in)
 	case Moments:
 		return &moments{ints: in == batch.Int}
+	case DDSketch:
+		return &ddsketch{ints: in == batch.Int}
+	case HyperLogLog:
+		return &hyperLogLog{}
+	case SpaceSaving:
+		return newTopK(in, int(spec.Param))
+	case Increase:
+		return newIncrease(in)
 	}
 	return newTimed(kind, in)
+}
+
+func newIncrease(in batch.Type) Accumulator {
+	if in == batch.Int {
+		return &increase[int64]{values: (&timedInt{}).values, rises: intRises{}}
+	}
+	return &increase[float64]{values: (&timedDouble{}).values, rises: doubleRises{}}
 }
 
 func buildExtreme(maximum bool, in batch.Type) Accumulator {
@@ -58,35 +73,57 @@ type summer interface {
 // that of Resolve; param is Resolve's as well, and accs stand in the order of its specs. Aggregates of no
 // rows are null and counts 0; so are integer sums that do not fit in 64 bits, and averages of those.
 func Finish(function string, param float64, accs []Accumulator, slots []uint32, out *batch.Column) error {
-	_ = param
+	ok := false
 	switch function {
-	case "count", "sum", "min", "max", "first", "last":
-		if len(accs) == 1 {
-			if a, ok := accs[0].(single); ok {
-				a.appendResult(out, slots)
-				return nil
-			}
+	case "count", "sum", "min", "max", "first", "last", "bool_and", "bool_or", "increase", "approx_count_distinct":
+		var a single
+		if a, ok = only[single](accs); ok {
+			a.appendResult(out, slots)
 		}
 	case "avg":
-		if len(accs) == 2 {
-			sum, ok1 := accs[0].(summer)
-			n, ok2 := accs[1].(*counter)
-			if ok1 && ok2 {
-				appendAverage(sum, n, slots, out)
-				return nil
-			}
+		if len(accs) != 2 {
+			break
+		}
+		sum, ok1 := accs[0].(summer)
+		n, ok2 := accs[1].(*counter)
+		if ok = ok1 && ok2; ok {
+			appendAverage(sum, n, slots, out)
 		}
 	case "var_pop", "var_samp", "stddev_pop", "stddev_samp":
-		if len(accs) == 1 {
-			if a, ok := accs[0].(*moments); ok {
-				a.appendVariance(out, slots, function == "var_samp" || function == "stddev_samp", function[0] == 's')
-				return nil
-			}
+		var a *moments
+		if a, ok = only[*moments](accs); ok {
+			a.appendVariance(out, slots, function == "var_samp" || function == "stddev_samp", function[0] == 's')
+		}
+	case "quantile":
+		var a *ddsketch
+		if a, ok = only[*ddsketch](accs); ok {
+			a.appendQuantile(out, slots, param)
+		}
+	case "top_k":
+		var a topper
+		if a, ok = only[topper](accs); ok {
+			a.top(out, slots, int(param))
 		}
 	default:
 		return fmt.Errorf("%s: %w", function, ErrFunction)
 	}
-	return fmt.Errorf("%s: %w: its accumulators are not those that Resolve names", function, ErrKind)
+	if !ok {
+		return fmt.Errorf("%s: %w: its accumulators are not those that Resolve names", function, ErrKind)
+	}
+	return nil
+}
+
+// only is the one accumulator that there is, if it is an A.
+func only[A any](accs []Accumulator) (a A, ok bool) {
+	if len(accs) == 1 {
+		a, ok = accs[0].(A)
+	}
+	return a, ok
+}
+
+// topper is a topK of any type.
+type topper interface {
+	top(out *batch.Column, slots []uint32, k int)
 }
 
 // appendAverage appends sum(x), as reported, divided by count(x).

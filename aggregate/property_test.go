@@ -121,11 +121,20 @@ type node struct {
 // specOf is the Spec of a kind over a type.
 func specOf(kind string, typ batch.Type) Spec {
 	s := Spec{Kind: kind, In: typ}
-	if kind == Count {
+	switch kind {
+	case Count:
 		s.In = 0
+	case DDSketch:
+		s.Param = ddAccuracy
+	case HyperLogLog:
+		s.Param = hllBits
+	case SpaceSaving:
+		s.Param = 100
 	}
 	return s
 }
+
+var kinds = []string{Count, CountValue, Sum, Min, Max, First, Last, Moments, DDSketch, HyperLogLog, SpaceSaving, Increase}
 
 func newNode(t testing.TB, specs []Spec, typ batch.Type, slots int) *node {
 	n := &node{specs: specs, typ: typ, slots: slots}
@@ -214,24 +223,40 @@ func (n *node) mergeInto(t testing.TB, r *rand.Rand, m *node) {
 	}
 }
 
-func functionsOf(typ batch.Type) []string {
-	var fs []string
-	for _, f := range []string{"count", "sum", "avg", "min", "max", "first", "last", "var_pop", "var_samp", "stddev_pop", "stddev_samp"} {
-		if _, _, err := Resolve(f, false, typ, 0); err == nil {
-			fs = append(fs, f)
+// call is an aggregate of a type, with its second argument.
+type call struct {
+	function string
+	param    float64
+	star     bool
+}
+
+func (c call) String() string {
+	if c.param != 0 {
+		return fmt.Sprintf("%s(x, %v)", c.function, c.param)
+	}
+	return c.function
+}
+
+func callsOf(typ batch.Type) []call {
+	calls := []call{{function: "count", star: true}}
+	for _, f := range Functions() {
+		for _, param := range []float64{0, 0.25, 0.99, 1, 3} {
+			if _, _, err := Resolve(f, false, typ, param); err == nil {
+				calls = append(calls, call{function: f, param: param})
+			}
 		}
 	}
-	return append(fs, "count(*)")
+	return calls
 }
 
 // Any split of the rows over nodes and batches, any order of rows and any
 // merge tree give the oracle's bits, and the state of one pass over the rows.
 func TestSplitAndMergeOrderDoNotMatter(t *testing.T) {
 	for _, g := range generators() {
-		for _, f := range functionsOf(g.typ) {
-			t.Run(g.name+"/"+f, func(t *testing.T) {
-				for seed := range uint64(40) {
-					checkSplit(t, rand.New(rand.NewPCG(seed, 1)), g, f)
+		for _, c := range callsOf(g.typ) {
+			t.Run(g.name+"/"+c.String(), func(t *testing.T) {
+				for seed := range uint64(30) {
+					checkSplit(t, rand.New(rand.NewPCG(seed, 1)), g, c)
 					if t.Failed() {
 						t.Fatalf("seed %d", seed)
 					}
@@ -241,36 +266,41 @@ func TestSplitAndMergeOrderDoNotMatter(t *testing.T) {
 	}
 }
 
-func checkSplit(t *testing.T, r *rand.Rand, g generator, function string) {
-	star := function == "count(*)"
-	if star {
-		function = "count"
-	}
-	specs, result, err := Resolve(function, star, g.typ, 0)
-	if err != nil {
+// dealt is rows of a few groups, dealt to nodes that were then merged.
+type dealt struct {
+	specs       []Spec
+	result      batch.Type
+	rows        []obs
+	groups      []uint32
+	one, merged *node
+}
+
+const dealtSlots = 4
+
+func deal(t *testing.T, r *rand.Rand, g generator, c call) *dealt {
+	s := &dealt{rows: make([]obs, 1+r.IntN(128))}
+	var err error
+	if s.specs, s.result, err = Resolve(c.function, c.star, g.typ, c.param); err != nil {
 		t.Fatal(err)
 	}
-	const slots = 4
-	rows, groups := make([]obs, 1+r.IntN(128)), []uint32{}
 	nulls := pick(r, 0, 3)
-	for i := range rows {
-		rows[i] = obs{at: pick(r, int64(r.IntN(20)-10), int64(r.IntN(20)-10), math.MinInt64, math.MaxInt64), v: g.gen(r)}
+	for i := range s.rows {
+		s.rows[i] = obs{at: pick(r, int64(r.IntN(20)-10), int64(r.IntN(20)-10), math.MinInt64, math.MaxInt64), v: g.gen(r)}
 		if nulls > 0 && r.IntN(nulls) == 0 {
-			rows[i].v = nil
+			s.rows[i].v = nil
 		}
-		groups = append(groups, uint32(r.IntN(slots-1))) // the last group stays empty
+		s.groups = append(s.groups, uint32(r.IntN(dealtSlots-1))) // the last group stays empty
 	}
-	one := newNode(t, specs, g.typ, slots)
-	one.add(r, rows, groups)
-
-	r.Shuffle(len(rows), func(i, j int) {
-		rows[i], rows[j] = rows[j], rows[i]
-		groups[i], groups[j] = groups[j], groups[i]
+	s.one = newNode(t, s.specs, g.typ, dealtSlots)
+	s.one.add(r, s.rows, s.groups)
+	r.Shuffle(len(s.rows), func(i, j int) {
+		s.rows[i], s.rows[j] = s.rows[j], s.rows[i]
+		s.groups[i], s.groups[j] = s.groups[j], s.groups[i]
 	})
 	nodes := []*node{}
-	for i := 0; i < len(rows); {
-		n, k := newNode(t, specs, g.typ, slots), 1+r.IntN(len(rows)-i)
-		n.add(r, rows[i:i+k], groups[i:i+k])
+	for i := 0; i < len(s.rows); {
+		n, k := newNode(t, s.specs, g.typ, dealtSlots), 1+r.IntN(len(s.rows)-i)
+		n.add(r, s.rows[i:i+k], s.groups[i:i+k])
 		nodes, i = append(nodes, n), i+k
 	}
 	for len(nodes) > 1 {
@@ -278,35 +308,41 @@ func checkSplit(t *testing.T, r *rand.Rand, g generator, function string) {
 		nodes[0].mergeInto(t, r, nodes[1])
 		nodes = nodes[1:]
 	}
+	s.merged = nodes[0]
+	return s
+}
 
+func checkSplit(t *testing.T, r *rand.Rand, g generator, c call) {
+	s := deal(t, r, g, c)
 	all := []uint32{0, 1, 2, 3}
-	got, once := batch.Column{Type: result}, batch.Column{Type: result}
-	if err := Finish(function, 0, nodes[0].accs, all, &got); err != nil {
+	got, once := batch.Column{Type: s.result}, batch.Column{Type: s.result}
+	if err := Finish(c.function, c.param, s.merged.accs, all, &got); err != nil {
 		t.Fatal(err)
 	}
-	if err := Finish(function, 0, one.accs, all, &once); err != nil {
+	if err := Finish(c.function, c.param, s.one.accs, all, &once); err != nil {
 		t.Fatal(err)
 	}
-	for s := range all {
+	for slot := range all {
 		var mine []obs
-		for i, o := range rows {
-			if groups[i] == uint32(s) {
+		for i, o := range s.rows {
+			if s.groups[i] == uint32(slot) {
 				mine = append(mine, o)
 			}
 		}
-		want := oracle(function, star, g.typ, mine)
-		if v := valueAt(&got, s); !same(v, want) {
-			t.Errorf("group %d merged: %v, want %v of %v", s, v, want, mine)
+		for name, v := range map[string]any{"merged": valueAt(&got, slot), "in one pass": valueAt(&once, slot)} {
+			if err := oracleSays(c, g.typ, mine, v); err != "" {
+				t.Errorf("group %d %s: %v, %s of %v", slot, name, v, err, mine)
+			}
 		}
-		if v := valueAt(&once, s); !same(v, want) {
-			t.Errorf("group %d in one pass: %v, want %v of %v", s, v, want, mine)
+		if a, b := valueAt(&got, slot), valueAt(&once, slot); !same(a, b) {
+			t.Errorf("group %d: merged %v, in one pass %v", slot, a, b)
 		}
 	}
-	for i, k := range specs {
+	for i, k := range s.specs {
 		if k.Kind == Moments {
 			continue // equal sums of squares may stand in different doubles
 		}
-		if a, b := fmt.Sprint(dump(nodes[0].state(t, i, all))), fmt.Sprint(dump(one.state(t, i, all))); a != b {
+		if a, b := fmt.Sprint(dump(s.merged.state(t, i, all))), fmt.Sprint(dump(s.one.state(t, i, all))); a != b {
 			t.Errorf("state of %s: merged %s, in one pass %s", k, a, b)
 		}
 	}
@@ -331,7 +367,7 @@ func dump(cols []batch.Column) (out [][]any) {
 // The empty state is the identity, and Clear gives it back.
 func TestEmptyStateIsIdentity(t *testing.T) {
 	for _, g := range generators() {
-		for _, kind := range []string{Count, CountValue, Sum, Min, Max, First, Last, Moments} {
+		for _, kind := range kinds {
 			spec := specOf(kind, g.typ)
 			if _, err := StateTypes(spec); err != nil {
 				continue
