@@ -49,8 +49,12 @@ func Resolve(function string, star bool, arg batch.Type, param float64) (specs [
 	if star && function != "count" {
 		return nil, 0, fmt.Errorf("%s(*): %w: only count takes *", function, ErrType)
 	}
-	if err := checkArgument(function, param); err != nil {
-		return nil, 0, err
+	if !ValidParam(function, param) {
+		what, ok := TakesParam(function)
+		if !ok {
+			what = "absent"
+		}
+		return nil, 0, fmt.Errorf("%s(x, %v): %w: the second argument is %s", function, param, ErrParam, what)
 	}
 	s := Spec{In: arg}
 	switch function {
@@ -86,21 +90,14 @@ func Resolve(function string, star bool, arg batch.Type, param float64) (specs [
 	return specs, result, nil
 }
 
-func checkArgument(function string, param float64) error {
-	ok := true
+// ValidParam tells whether the second argument of a function may be param; of
+// functions that have none it is 0.
+func ValidParam(function string, param float64) bool {
 	switch function {
 	case "quantile":
-		ok = param >= 0 && param <= 1
+		return param >= 0 && param <= 1
 	case "top_k":
-		ok = param >= 1 && param <= maxTop && param == float64(int(param))
-	default:
-		if param != 0 {
-			return fmt.Errorf("%s: %w: it takes one argument", function, ErrParam)
-		}
+		return param >= 1 && param <= maxTop && param == float64(int(param))
 	}
-	if !ok {
-		what, _ := TakesParam(function)
-		return fmt.Errorf("%s(x, %v): %w: the second argument is %s", function, param, ErrParam, what)
-	}
-	return nil
+	return param == 0
 }

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
@@ -25,16 +26,7 @@ type AggExpr struct {
 	Expr  *plan.Expr
 }
 
-var aggregateNames = []string{
-	"avg", "count", "first", "last", "max", "min", "stddev_pop", "stddev_samp", "sum", "var_pop", "var_samp",
-}
-
-// laterAggregates are aggregates that the language will have.
-var laterAggregates = []string{"approx_count_distinct", "bool_and", "bool_or", "increase", "quantile", "top_k"}
-
-func isAggregate(name string) bool {
-	return slices.Contains(aggregateNames, name) || slices.Contains(laterAggregates, name)
-}
+func isAggregate(name string) bool { return slices.Contains(aggregate.Functions(), name) }
 
 // aggregates is the state of a binder inside BindAggregates.
 type aggregates struct {
@@ -63,8 +55,6 @@ func BindAggregates(text string, s Scope) (*AggExpr, error) {
 
 func (b *binder) aggregate(n *Node) value {
 	switch {
-	case slices.Contains(laterAggregates, n.Text):
-		return b.fail(n.Pos, "aggregate %s is not supported yet, expected one of avg, count, first, last, max, min, sum, ...", n.Text)
 	case b.aggs == nil || !b.scope.Aggregates:
 		return b.fail(n.Pos, "%s is an aggregate, expected it in the emit of a window only", n.Text)
 	case b.aggs.inside:
@@ -73,23 +63,17 @@ func (b *binder) aggregate(n *Node) value {
 	c := AggCall{Function: n.Text, Star: n.Star}
 	var argType batch.Type
 	if !n.Star {
-		if len(n.Args) != 1 {
-			return b.fail(n.Pos, "%s takes one argument, not %d", n.Text, len(n.Args))
+		if wrong, ok := b.aggregateArguments(n, &c); !ok {
+			return wrong
 		}
-		b.aggs.inside = true
-		arg := b.known(b.bind(n.Args[0]))
-		b.aggs.inside = false
-		if arg.bad {
-			return arg
-		}
-		c.Arg, argType = arg.e, arg.t
+		argType = batch.Type(c.Arg.Type)
 	}
 	var err error
 	if _, c.Type, err = aggregate.Resolve(n.Text, n.Star, argType, c.Param); err != nil {
 		if n.Star {
 			return b.fail(n.Pos, "%s(*) is not an aggregate, expected count(*) or %s(column)", n.Text, n.Text)
 		}
-		return b.fail(n.Args[0].Pos, "%s cannot aggregate %s, expected %s", n.Text, argType, expectedArgument(n.Text))
+		return b.fail(n.Args[0].Pos, "%s cannot aggregate %s, expected %s", n.Text, argType, aggregate.Arguments(n.Text))
 	}
 	i := slices.IndexFunc(b.aggs.calls, func(have AggCall) bool {
 		return have.Function == c.Function && have.Star == c.Star && have.Param == c.Param && pb.Equal(have.Arg, c.Arg)
@@ -102,9 +86,28 @@ func (b *binder) aggregate(n *Node) value {
 	return value{e: columnExpr(i, c.Type), t: c.Type}
 }
 
-func expectedArgument(function string) string {
-	if function == "min" || function == "max" {
-		return "any type but bytes"
+// aggregateArguments binds the arguments of a call into c. Where it cannot, ok
+// is false and the value is the call's.
+func (b *binder) aggregateArguments(n *Node, c *AggCall) (wrong value, ok bool) {
+	second, two := aggregate.TakesParam(n.Text)
+	switch {
+	case two && len(n.Args) != 2:
+		return b.fail(n.Pos, "%s takes two arguments, the second is %s", n.Text, second), false
+	case !two && len(n.Args) != 1:
+		return b.fail(n.Pos, "%s takes one argument, not %d", n.Text, len(n.Args)), false
 	}
-	return "int or double"
+	b.aggs.inside = true
+	arg := b.known(b.bind(n.Args[0]))
+	b.aggs.inside = false
+	if two {
+		param := n.Args[1]
+		v, err := strconv.ParseFloat(param.Text, 64)
+		if param.Kind != Number || err != nil || !aggregate.ValidParam(n.Text, v) {
+			return b.fail(param.Pos, "the second argument of %s is not right, expected %s, written as a number", n.Text, second), false
+		}
+		c.Param = v
+		b.count(1, param.Pos)
+	}
+	c.Arg = arg.e
+	return arg, !arg.bad
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/plan"
@@ -45,7 +46,7 @@ func (b *binder) functionNames() []string {
 		names = append(names, name)
 	}
 	if b.scope.Aggregates {
-		names = append(names, aggregateNames...)
+		names = append(names, aggregate.Functions()...)
 	}
 	return names
 }

@@ -355,6 +355,11 @@ func TestAggregates(t *testing.T) {
 		{"count(device)", "count(device):int", "#0"},
 		{"first(ts)", "first(ts):timestamp", "#0"},
 		{"stddev_samp(i)", "stddev_samp(i):double", "#0"},
+		{"bool_or(b)", "bool_or(b):bool", "#0"},
+		{"increase(i)", "increase(i):int", "#0"},
+		{"approx_count_distinct(device)", "approx_count_distinct(device):int", "#0"},
+		{"top_k(device, 5)", "top_k(device,5):string", "#0"},
+		{"quantile(temp, 0.99) - quantile(temp, .5) + quantile(temp, 0.990)", "quantile(temp,0.99):double quantile(temp,0.5):double", "(+ (- #0 #1) #0)"},
 		{"max(temp) - min(temp)", "max(temp):double min(temp):double", "(- #0 #1)"},
 		{"avg(temp) + avg(temp) * count(*)", "avg(temp):double count(*):int", "(+ #0 (* #0 (cast:double #1)))"},
 		{"sum(CASE WHEN b THEN 1 ELSE 0 END)", "sum((case b 1 0)):int", "#0"},
@@ -371,6 +376,9 @@ func TestAggregates(t *testing.T) {
 			arg := "*"
 			if c.Arg != nil {
 				arg = show(c.Arg, testScope.Columns)
+			}
+			if c.Param != 0 {
+				arg += fmt.Sprintf(",%v", c.Param)
 			}
 			calls = append(calls, fmt.Sprintf("%s(%s):%s", c.Function, arg, c.Type))
 		}
@@ -390,7 +398,14 @@ func TestAggregates(t *testing.T) {
 		{"min(raw)", `4:min cannot aggregate bytes, expected any type but bytes`},
 		{"avg(*)", `0:avg(*) is not an aggregate, expected count(*) or avg(column)`},
 		{"avg()", `0:avg takes one argument, not 0`},
-		{"quantile(temp, 0.5)", `0:aggregate quantile is not supported yet, expected one of avg, count, first, last, max, min, sum, ...`},
+		{"quantile(temp)", `0:quantile takes two arguments, the second is a number from 0 to 1`},
+		{"quantile(temp, 1.5)", `15:the second argument of quantile is not right, expected a number from 0 to 1, written as a number`},
+		{"quantile(temp, hum)", `15:the second argument of quantile is not right, expected a number from 0 to 1, written as a number`},
+		{"quantile(device, 0.5)", `9:quantile cannot aggregate string, expected int or double`},
+		{"top_k(device, 2.5)", `14:the second argument of top_k is not right, expected a whole number from 1 to 100, written as a number`},
+		{"top_k(device, 101)", `14:the second argument of top_k is not right, expected a whole number from 1 to 100, written as a number`},
+		{"bool_and(i)", `9:bool_and cannot aggregate int, expected bool`},
+		{"quantile(avg(temp), 0.5)", `9:aggregate avg stands inside another aggregate, expected a column or a scalar function`},
 		{"sum(NULL)", `4:the type of NULL is not known here, expected CAST(NULL AS double) or another type`},
 	}
 	for _, tt := range mistakes {
