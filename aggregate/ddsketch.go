@@ -16,24 +16,35 @@ import (
 //
 // The state is one Bytes column (see ddsketch_state.go), empty without rows.
 type ddsketch struct {
-	ints bool
-	s    []ddSlot
-	rare []ddRare
-	free []uint32 // unused entries of rare
-	a8   arena[uint8]
-	a32  arena[uint32]
-	a64  arena[uint64]
-	buf  []ddBin // scratch
-	vals []float64
+	ints          bool
+	s             []ddSlot
+	more          []ddMore
+	free          []uint32 // unused entries of more
+	a8            arena[uint8]
+	a32           arena[uint32]
+	a64           arena[uint64]
+	buf, pos, neg []ddBin // scratch
+	vals          []float64
+	// known holds values of bins.
+	known [64]struct {
+		v     float64
+		index int32
+	}
 	skip present
 }
 
 const ddBins = 4096
 
-// ddSlot is the state of one slot.
+// ddSlot is the state of one slot: 16 bytes, so that a row misses the cache twice at most.
 type ddSlot struct {
-	pos, neg ddStore
-	rare     uint32 // index+1 into rare; 0 = none
+	pos  ddStore
+	more uint32 // index+1 into more; 0 = none
+}
+
+// ddMore is what most slots do not have.
+type ddMore struct {
+	neg  ddStore
+	rare ddRare
 }
 
 // ddRare counts what has no bin.
@@ -69,7 +80,7 @@ func (a *ddsketch) addDense(slots []uint32, values []float64) {
 				a.addRare(slot, values[i])
 				continue
 			}
-			p = &a.s[slot].neg
+			p = &a.moreOf(slot).neg
 			b &^= 1 << 63
 		}
 		index := ddIndex(b)
@@ -95,7 +106,7 @@ func (a *ddsketch) addDense(slots []uint32, values []float64) {
 
 // addRare counts a value that has no bin.
 func (a *ddsketch) addRare(slot uint32, x float64) {
-	r := a.rareOf(slot)
+	r := &a.moreOf(slot).rare
 	switch {
 	case x != x:
 		r.nan++
@@ -108,18 +119,40 @@ func (a *ddsketch) addRare(slot uint32, x float64) {
 	}
 }
 
-func (a *ddsketch) rareOf(slot uint32) *ddRare {
+func (a *ddsketch) moreOf(slot uint32) *ddMore {
 	p := &a.s[slot]
-	if p.rare == 0 {
+	if p.more == 0 {
 		if n := len(a.free); n > 0 {
-			p.rare = a.free[n-1]
+			p.more = a.free[n-1]
 			a.free = a.free[:n-1]
 		} else {
-			a.rare = append(a.rare, ddRare{})
-			p.rare = uint32(len(a.rare))
+			a.more = append(a.more, ddMore{})
+			p.more = uint32(len(a.more))
 		}
 	}
-	return &a.rare[p.rare-1]
+	return &a.more[p.more-1]
+}
+
+// get gives the bins of a slot and its other counts.
+func (a *ddsketch) get(slot uint32, pos, neg []ddBin) ([]ddBin, []ddBin, ddRare) {
+	p := &a.s[slot]
+	pos = a.bins(&p.pos, pos)
+	if p.more == 0 {
+		return pos, neg, ddRare{}
+	}
+	m := &a.more[p.more-1]
+	return pos, a.bins(&m.neg, neg), m.rare
+}
+
+// put takes in what get gave.
+func (a *ddsketch) put(slot uint32, pos, neg []ddBin, rare *ddRare) {
+	a.addBins(&a.s[slot].pos, pos)
+	if len(neg) > 0 {
+		a.addBins(&a.moreOf(slot).neg, neg)
+	}
+	if *rare != (ddRare{}) {
+		a.moreOf(slot).rare.add(rare)
+	}
 }
 
 func (r *ddRare) add(b *ddRare) {
@@ -137,16 +170,10 @@ func addCounts(a, b uint64) uint64 {
 
 func (a *ddsketch) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
 	o := peer(a, from)
-	var pos, neg []ddBin
+	var rare ddRare
 	for i, s := range slots {
-		b := o.s[fromSlots[i]]
-		if b.rare != 0 {
-			r := o.rare[b.rare-1]
-			a.rareOf(s).add(&r)
-		}
-		pos, neg = o.bins(&b.pos, pos[:0]), o.bins(&b.neg, neg[:0])
-		a.addBins(&a.s[s].pos, pos)
-		a.addBins(&a.s[s].neg, neg)
+		a.pos, a.neg, rare = o.get(fromSlots[i], a.pos[:0], a.neg[:0])
+		a.put(s, a.pos, a.neg, &rare)
 	}
 }
 
@@ -160,32 +187,29 @@ func (a *ddsketch) Clear(slots []uint32) {
 	for _, s := range slots {
 		p := &a.s[s]
 		a.release(&p.pos)
-		a.release(&p.neg)
-		if p.rare != 0 {
-			a.rare[p.rare-1] = ddRare{}
-			a.free = append(a.free, p.rare)
+		if p.more != 0 {
+			m := &a.more[p.more-1]
+			a.release(&m.neg)
+			*m = ddMore{}
+			a.free = append(a.free, p.more)
 		}
 		*p = ddSlot{}
 	}
 }
 
 func (a *ddsketch) SizeBytes() int {
-	n := 28*cap(a.s) + 32*cap(a.rare) + 4*cap(a.free) + 8*cap(a.vals) + a.skip.sizeBytes()
+	n := 16*cap(a.s) + 48*cap(a.more) + 4*cap(a.free) + 8*cap(a.vals) + a.skip.sizeBytes()
+	n += 16 * (cap(a.buf) + cap(a.pos) + cap(a.neg))
 	n += cap(a.a8.mem) + 4*cap(a.a32.mem) + 8*cap(a.a64.mem)
 	return n + a.a8.freeBytes() + a.a32.freeBytes() + a.a64.freeBytes()
 }
 
 // appendQuantile appends the value of rank floor(q (n-1)), counted from 0, within ddAccuracy.
 func (a *ddsketch) appendQuantile(out *batch.Column, slots []uint32, q float64) {
-	var pos, neg []ddBin
+	var rare ddRare
 	for _, s := range slots {
-		p := &a.s[s]
-		pos, neg = a.bins(&p.pos, pos[:0]), a.bins(&p.neg, neg[:0])
-		var r ddRare
-		if p.rare != 0 {
-			r = a.rare[p.rare-1]
-		}
-		if v, ok := quantileOf(pos, neg, &r, q); ok {
+		a.pos, a.neg, rare = a.get(s, a.pos[:0], a.neg[:0])
+		if v, ok := a.quantileOf(&rare, q); ok {
 			putDouble(out, v)
 		} else {
 			out.AppendNull()
@@ -193,8 +217,18 @@ func (a *ddsketch) appendQuantile(out *batch.Column, slots []uint32, q float64) 
 	}
 }
 
-// quantileOf goes through the values in SQL's order, in which NaN is the greatest.
-func quantileOf(pos, neg []ddBin, r *ddRare, q float64) (v float64, ok bool) {
+// valueOf is ddValue, remembered.
+func (a *ddsketch) valueOf(index int32) float64 {
+	c := &a.known[uint32(index)%uint32(len(a.known))]
+	if c.index != index || c.v == 0 {
+		c.index, c.v = index, ddValue(index)
+	}
+	return c.v
+}
+
+// quantileOf goes through the values that get gave in SQL's order, in which NaN is the greatest.
+func (a *ddsketch) quantileOf(r *ddRare, q float64) (v float64, ok bool) {
+	pos, neg := a.pos, a.neg
 	n := addCounts(addCounts(r.zero, r.nan), addCounts(r.inf, r.minusInf))
 	for _, b := range pos {
 		n = addCounts(n, b.count)
@@ -221,7 +255,7 @@ func quantileOf(pos, neg []ddBin, r *ddRare, q float64) (v float64, ok bool) {
 	}
 	for i := len(neg) - 1; i >= 0; i-- {
 		if passed(neg[i].count) {
-			return -ddValue(neg[i].index), true
+			return -a.valueOf(neg[i].index), true
 		}
 	}
 	if passed(r.zero) {
@@ -229,7 +263,7 @@ func quantileOf(pos, neg []ddBin, r *ddRare, q float64) (v float64, ok bool) {
 	}
 	for _, b := range pos {
 		if passed(b.count) {
-			return ddValue(b.index), true
+			return a.valueOf(b.index), true
 		}
 	}
 	if passed(r.inf) {

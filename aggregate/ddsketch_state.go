@@ -3,6 +3,7 @@ package aggregate
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/leatio/leat/engine/batch"
 )
@@ -27,15 +28,10 @@ const (
 
 func (a *ddsketch) AppendState(dst []batch.Column, slots []uint32) {
 	var buf []byte
-	var pos, neg []ddBin
+	var rare ddRare
 	for _, s := range slots {
-		p := &a.s[s]
-		var r ddRare
-		if p.rare != 0 {
-			r = a.rare[p.rare-1]
-		}
-		pos, neg = a.bins(&p.pos, pos[:0]), a.bins(&p.neg, neg[:0])
-		buf = appendSketch(buf[:0], pos, neg, &r)
+		a.pos, a.neg, rare = a.get(s, a.pos[:0], a.neg[:0])
+		buf = appendSketch(buf[:0], a.pos, a.neg, &rare)
 		putBlob(&dst[0], buf)
 	}
 }
@@ -90,65 +86,55 @@ func appendBins(dst []byte, bins []ddBin) []byte {
 func (a *ddsketch) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 	slots, rows = a.skip.of(&state[0], slots, rows)
 	for i, s := range slots {
-		src := state[0].Blob(rowAt(rows, i))
-		if len(src) == 0 || !checkSketch(src) {
-			continue
+		var rare ddRare
+		var ok bool
+		if a.pos, a.neg, ok = decodeSketch(state[0].Blob(rowAt(rows, i)), &rare, a.pos[:0], a.neg[:0]); ok {
+			a.put(s, a.pos, a.neg, &rare)
 		}
-		p := &a.s[s]
-		walkSketch(src, func(r *ddRare) {
-			if *r != (ddRare{}) {
-				a.rareOf(s).add(r)
-			}
-		}, func(negative bool, index int32, count uint64) {
-			store := &p.pos
-			if negative {
-				store = &p.neg
-			}
-			a.add(store, index, count)
-		})
 	}
 }
 
-// checkSketch tells whether a state is one that AppendState can have written.
-func checkSketch(src []byte) bool {
-	return len(src) == 0 || walkSketch(src, func(*ddRare) {}, func(bool, int32, uint64) {})
-}
-
-// walkSketch calls back for what a state holds, as far as it is sound.
-func walkSketch(src []byte, rare func(*ddRare), bin func(negative bool, index int32, count uint64)) bool {
+// decodeSketch appends the bins of a state in ascending order.
+func decodeSketch(src []byte, rare *ddRare, pos, neg []ddBin) (p, n []ddBin, ok bool) {
+	if len(src) == 0 {
+		return pos, neg, true
+	}
 	r := stateReader{src: src}
 	if r.byte() != ddFormat {
-		return false
+		return pos, neg, false
 	}
 	flags := r.byte()
-	if flags&^ddFlags != 0 {
-		return false
-	}
-	var counts ddRare
-	for i, c := range counts.counts() {
+	for i, c := range rare.counts() {
 		if flags>>i&1 != 0 {
 			*c = r.uvarint(math.MaxUint64)
 		}
 	}
-	rare(&counts)
-	for _, flag := range []byte{ddPositive, ddNegative} {
-		if flags&flag == 0 {
-			continue
-		}
-		index := r.varint(ddLeast, ddMost) + 1
-		for n := r.uvarint(ddBins-1) + 1; n > 0 && !r.bad; n-- {
-			v := r.uvarint(2 * ddBins)
-			count := uint64(1)
-			if v&1 != 0 {
-				count = r.uvarint(math.MaxUint64-2) + 2
-			}
-			if index -= int64(v>>1) + 1; index < ddLeast {
-				r.bad = true
-			}
-			if !r.bad {
-				bin(flag == ddNegative, int32(index), count)
-			}
-		}
+	if flags&ddPositive != 0 {
+		pos = readBins(&r, pos)
 	}
-	return !r.bad && len(r.src) == 0
+	if flags&ddNegative != 0 {
+		neg = readBins(&r, neg)
+	}
+	return pos, neg, flags&^ddFlags == 0 && !r.bad && len(r.src) == 0
+}
+
+func readBins(r *stateReader, bins []ddBin) []ddBin {
+	from := len(bins)
+	index := r.varint(ddLeast, ddMost) + 1
+	for n := r.uvarint(ddBins-1) + 1; n > 0; n-- {
+		v := r.uvarint(2 * ddBins)
+		count := uint64(1)
+		if v&1 != 0 {
+			count = r.uvarint(math.MaxUint64-2) + 2
+		}
+		if index -= int64(v>>1) + 1; index < ddLeast {
+			r.fail()
+		}
+		if r.bad {
+			return bins
+		}
+		bins = append(bins, ddBin{int32(index), count})
+	}
+	slices.Reverse(bins[from:])
+	return bins
 }

@@ -22,6 +22,11 @@ const (
 	dd32
 	ddList
 
+	// A store begins with 1<<ddFirst bins of a byte each, a factor of 1.9, and doubles up to 1<<ddSmall before
+	// anything else is tried.
+	ddFirst = 5
+	ddSmall = 7
+
 	// Counts of a list have ddCountBits; more than 10^13 values in a bin count as so many.
 	ddCountBits = 46
 	ddMaxCount  = 1<<ddCountBits - 1
@@ -94,6 +99,12 @@ func collapsed(bins []ddBin) []ddBin {
 
 // add adds to a bin where the store must change for it, or may have to.
 func (a *ddsketch) add(p *ddStore, index int32, count uint64) {
+	if p.form == ddNone || p.form == dd8 && p.class < ddSmall {
+		if a.widen(p, index) && count == 1 {
+			a.a8.mem[int(p.at)<<minRun+int(index-p.lo)]++
+			return
+		}
+	}
 	if p.form == dd8 || p.form == dd32 {
 		top := p.lo + int32(1)<<p.class
 		if p.class == maxRun && index < p.lo {
@@ -115,6 +126,33 @@ func (a *ddsketch) add(p *ddStore, index int32, count uint64) {
 	}
 	a.buf = bins
 	a.rebuild(p, collapsed(bins))
+}
+
+// widen makes the array of a store of few values wide enough for index, unless that takes more than ddSmall.
+func (a *ddsketch) widen(p *ddStore, index int32) bool {
+	if p.form == ddNone {
+		*p = ddStore{at: a.a8.take(ddFirst), class: ddFirst, form: dd8, lo: index - 1<<ddFirst/2}
+		return true
+	}
+	size := int64(1) << p.class
+	if index >= p.lo && int64(index) < int64(p.lo)+size {
+		return false // the counter is too narrow
+	}
+	class, lo := p.class, int64(p.lo)
+	for int64(index) < lo || int64(index) >= lo+size {
+		if class == ddSmall {
+			return false
+		}
+		class++
+		if size *= 2; int64(index) < lo {
+			lo -= size / 2
+		}
+	}
+	at := a.a8.take(class)
+	copy(a.a8.run(at, class)[int64(p.lo)-lo:], a.a8.run(p.at, p.class))
+	a.a8.give(p.at, p.class)
+	p.at, p.class, p.lo = at, class, int32(lo)
+	return true
 }
 
 // addAt adds to a counter of the array unless it is too narrow.

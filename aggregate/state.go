@@ -94,7 +94,9 @@ func checkState(s Spec, src []byte) bool {
 		}
 		return ok && len(rest) == 0
 	case DDSketch:
-		return checkSketch(src)
+		var rare ddRare
+		_, _, ok := decodeSketch(src, &rare, nil, nil)
+		return ok
 	case HyperLogLog:
 		_, _, ok := hllDecode(src)
 		return ok
