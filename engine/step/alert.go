@@ -204,7 +204,7 @@ func (s *Alert) row(b *batch.Batch, i int, t int64, when truth, isClear bool) {
 	a.newest, a.silent = t, false
 	if s.silence > 0 && !a.armed {
 		a.armed = true
-		s.timers.push(deadline{t + s.silence, slot})
+		s.timers.push(deadline{t + s.silence, s.born[slot], slot})
 	}
 	s.touch(slot)
 	said := false
@@ -332,7 +332,7 @@ func (s *Alert) Resume(watermark int64) { s.watermark = max(s.watermark, waterma
 // Stats gives the counters.
 func (s *Alert) Stats() Stats {
 	st := s.stats
-	st.Keys, st.SizeBytes = s.index.Len(), s.sizeBytes()+24*cap(s.slots)+16*cap(s.timers)
+	st.Keys, st.SizeBytes = s.index.Len(), s.sizeBytes()+24*cap(s.slots)+24*cap(s.timers)
 	return st
 }
 
@@ -367,6 +367,6 @@ func (s *Alert) load(cols []batch.Column, row int, slot uint32) {
 	a.raised, a.silent = cols[2].Bools[row], cols[3].Bools[row]
 	if s.silence > 0 && !a.armed && !a.silent {
 		a.armed = true
-		s.timers.push(deadline{a.newest + s.silence, slot})
+		s.timers.push(deadline{a.newest + s.silence, s.born[slot], slot})
 	}
 }

@@ -14,10 +14,11 @@
 // into batches. Advance moves the watermark on where no row follows.
 //
 // State. Changes appends what changed since the last call, or all, to a batch of
-// StateSchema: the key columns, the columns of the state, and _gone, which
-// marks keys that were forgotten. Restore takes such batches back, in their
-// order; a full one first, then any number of later ones, gives the state as it was.
-// Resume then sets the watermark that was stored with them.
+// StateSchema: the key columns, _born (which numbers keys in order of first
+// sight), the columns of the state, and _gone, which marks keys that were
+// forgotten. Restore takes such batches back, in their order; a full one first, then any
+// number of later ones, gives the state as it was, and so do the last rows of
+// all keys in any order. Resume then sets the watermark that was stored with them.
 //
 // Bounds. Each step holds a bounded number of keys (Config.MaxKeys). At the
 // bound, changed, sample and dedupe forget the key that they have known

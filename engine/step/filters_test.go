@@ -252,11 +252,12 @@ func TestRestoreRefusesWhatIsNoState(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(b *batch.Batch){
 		"a column less":  func(b *batch.Batch) { b.Cols = b.Cols[1:] },
-		"another type":   func(b *batch.Batch) { b.Cols[2].Type = batch.Int },
-		"too few values": func(b *batch.Batch) { b.Cols[2].Ints = b.Cols[2].Ints[:1] },
-		"no _gone":       func(b *batch.Batch) { b.Cols[4].Valid = batch.NewBitmap(2, false) },
-		"no time":        func(b *batch.Batch) { b.Cols[2].Valid = batch.NewBitmap(2, false) },
-		"a broken list":  func(b *batch.Batch) { b.Cols[3].Data = []byte{1, 2, 3}; b.Cols[3].Offsets = []uint32{0, 0, 3} },
+		"another type":   func(b *batch.Batch) { b.Cols[3].Type = batch.Int },
+		"too few values": func(b *batch.Batch) { b.Cols[3].Ints = b.Cols[3].Ints[:1] },
+		"no _gone":       func(b *batch.Batch) { b.Cols[5].Valid = batch.NewBitmap(2, false) },
+		"no order":       func(b *batch.Batch) { b.Cols[2].Ints[1] = 0 },
+		"no time":        func(b *batch.Batch) { b.Cols[3].Valid = batch.NewBitmap(2, false) },
+		"a broken list":  func(b *batch.Batch) { b.Cols[4].Data = []byte{1, 2, 3}; b.Cols[4].Offsets = []uint32{0, 0, 3} },
 	} {
 		c, s := good(), mk()
 		spoil(c)

@@ -193,11 +193,51 @@ func run(t testing.TB, mk func() (Step, error), rows []row, h how) []string {
 		if h.rng.IntN(2) == 0 {
 			s, err = mk()
 			check(err)
-			for _, c := range stored {
-				check(s.Restore(c))
+			if h.rng.IntN(2) == 0 {
+				check(s.Restore(merged(s, stored, h.rng)))
+			} else {
+				for _, c := range stored {
+					check(s.Restore(c))
+				}
 			}
 			s.Resume(wm)
 		}
+	}
+	return out
+}
+
+// merged is the last row of each key, in any order, as a store by key gives them.
+func merged(s Step, stored []*batch.Batch, rng *rand.Rand) *batch.Batch {
+	type place struct {
+		b *batch.Batch
+		r int
+	}
+	rows := map[string]place{}
+	var by []int
+	for i := range s.StateKeys() {
+		by = append(by, i)
+	}
+	for _, b := range stored {
+		for r := range b.N {
+			k := string(batch.AppendKey(nil, b.Cols, by, r))
+			if b.Cols[len(b.Cols)-1].Bools[r] {
+				delete(rows, k)
+			} else {
+				rows[k] = place{b, r}
+			}
+		}
+	}
+	var list []string
+	for k := range rows {
+		list = append(list, k)
+	}
+	slices.Sort(list)
+	rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	out := batch.New(s.StateSchema())
+	for _, k := range list {
+		one := *rows[k].b
+		one.Sel = []uint32{uint32(rows[k].r)}
+		out.AppendRows(&one)
 	}
 	return out
 }

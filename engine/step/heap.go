@@ -6,18 +6,19 @@ import "math"
 // truth: who takes it off looks, and puts it back for later if so.
 type deadline struct {
 	at   int64
+	born uint64 // of its key
 	slot uint32
 }
 
 func (a deadline) less(b deadline) bool {
-	return a.at < b.at || a.at == b.at && a.slot < b.slot
+	return a.at < b.at || a.at == b.at && a.born < b.born
 }
 
 // noDeadline is later than all deadlines.
 const noDeadline = math.MaxInt64
 
-// deadlines is a binary heap with the earliest on top; of equal ones the
-// smallest slot.
+// deadlines is a binary heap with the earliest on top; of equal ones that
+// of the key known longest.
 type deadlines []deadline
 
 // due tells whether the earliest deadline is reached.

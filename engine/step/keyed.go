@@ -278,11 +278,11 @@ func (s *Keyed) wake(slot uint32) {
 	}
 	if next < k.due {
 		k.due = next
-		s.timers.push(deadline{next, slot})
+		s.timers.push(deadline{next, s.born[slot], slot})
 	}
 	if clock < k.clockDue {
 		k.clockDue = clock
-		s.clocks.push(deadline{clock, slot})
+		s.clocks.push(deadline{clock, s.born[slot], slot})
 	}
 }
 
@@ -292,7 +292,7 @@ func (s *Keyed) Resume(watermark int64) { s.now = max(s.now, secondOf(watermark)
 // Stats gives the counters.
 func (s *Keyed) Stats() Stats {
 	st := s.stats
-	st.Keys, st.SizeBytes = s.index.Len(), s.sizeBytes()+80*cap(s.slots)+16*(cap(s.timers)+cap(s.clocks))
+	st.Keys, st.SizeBytes = s.index.Len(), s.sizeBytes()+80*cap(s.slots)+24*(cap(s.timers)+cap(s.clocks))
 	for i := range s.slots {
 		st.SizeBytes += cap(s.slots[i].state) + 32*cap(s.slots[i].timers)
 	}

@@ -192,7 +192,7 @@ func TestKeysExpire(t *testing.T) {
 	if err := s.Advance(25*second, emit); err != nil {
 		t.Fatal(err)
 	}
-	if s.Changes(false, c); c.N != 1 || !c.Cols[5].Bools[0] || c.Cols[0].Str(0) != "a" {
+	if s.Changes(false, c); c.N != 1 || !c.Cols[6].Bools[0] || c.Cols[0].Str(0) != "a" {
 		t.Fatalf("changes after the key expired: %v", textOf(c))
 	}
 }

@@ -23,9 +23,10 @@ type memory struct {
 	born  []uint64 // by slot: when the key was first seen
 	next  uint64
 
-	evicts bool       // forgets the oldest key where there is no room; else new keys are refused
-	queue  []newcomer // in order of born; entries of keys that are gone are passed over
-	head   int
+	evicts   bool       // forgets the oldest key where there is no room; else new keys are refused
+	queue    []newcomer // in order of born; entries of keys that are gone are passed over
+	head     int
+	restored bool // queue is to be sorted first
 
 	// What Changes tells. Nothing is noted before somebody asked.
 	noting  bool
@@ -51,6 +52,9 @@ type states interface {
 	// check tells whether row is one that save gives.
 	check(cols []batch.Column, row int) error
 }
+
+// bornColumn follows the keys of a state: the order in which keys were first seen.
+const bornColumn = "_born"
 
 type newcomer struct {
 	slot uint32
@@ -98,7 +102,7 @@ func newMemory(in batch.Schema, by []uint32, state batch.Schema, cfg Config, s s
 		at[i] = int(k)
 		m.schema = append(m.schema, in[k])
 	}
-	m.schema = append(append(m.schema, state...), batch.Field{Name: GoneColumn, Type: batch.Bool})
+	m.schema = append(append(append(m.schema, batch.Field{Name: bornColumn, Type: batch.Int}), state...), batch.Field{Name: GoneColumn, Type: batch.Bool})
 	m.index = keys.NewIndex(in, at)
 	return m, nil
 }
@@ -108,7 +112,7 @@ func newMemory(in batch.Schema, by []uint32, state batch.Schema, cfg Config, s s
 func (m *memory) slot(b *batch.Batch, i int) (slot uint32, fresh bool) {
 	slot, fresh = m.index.Slot(b, i)
 	if fresh {
-		m.begin(slot)
+		m.begin(slot, m.next+1)
 		for m.index.Len() > m.max {
 			m.forgetOldest()
 		}
@@ -127,27 +131,31 @@ func (m *memory) slotIfRoom(b *batch.Batch, i int) (slot uint32, fresh, ok bool)
 	}
 	slot, fresh = m.index.Slot(b, i)
 	if fresh {
-		m.begin(slot)
+		m.begin(slot, m.next+1)
 	}
 	return slot, fresh, true
 }
 
 // begin prepares the slot of a new key.
-func (m *memory) begin(slot uint32) {
+func (m *memory) begin(slot uint32, born uint64) {
 	if n := m.index.Slots(); n > len(m.born) {
 		m.born = append(m.born, make([]uint64, n-len(m.born))...)
 		m.flags = append(m.flags, make([]uint8, n-len(m.flags))...)
 		m.states.grow(n)
 	}
-	m.next++
-	m.born[slot] = m.next
+	m.next = max(m.next, born)
+	m.born[slot] = born
 	if m.evicts {
-		m.queue = append(m.queue, newcomer{slot, m.next})
+		m.queue = append(m.queue, newcomer{slot, born})
 	}
 	m.states.begin(slot)
 }
 
 func (m *memory) forgetOldest() {
+	if m.restored {
+		slices.SortFunc(m.queue[m.head:], func(a, b newcomer) int { return compare(a.born, b.born) })
+		m.restored = false
+	}
 	for {
 		oldest := m.queue[m.head]
 		m.head++
@@ -228,7 +236,8 @@ func (m *memory) Changes(full bool, dst *batch.Batch) {
 	for _, s := range m.changed {
 		m.flags[s] |= stored
 		keys.AppendColumns(dst.Cols[:m.nkeys], m.index.Key(s))
-		m.states.save(dst.Cols[m.nkeys:last], s)
+		dst.Cols[m.nkeys].Ints = append(dst.Cols[m.nkeys].Ints, int64(m.born[s]))
+		m.states.save(dst.Cols[m.nkeys+1:last], s)
 		dst.Cols[last].Bools = append(dst.Cols[last].Bools, false)
 		dst.N++
 	}
@@ -245,7 +254,7 @@ func compare[T uint64 | int64](a, b T) int {
 	return 0
 }
 
-// Restore takes a batch of Changes back in.
+// Restore takes a batch of Changes back in, whatever the order of its keys.
 func (m *memory) Restore(b *batch.Batch) error {
 	if err := m.checkState(b); err != nil {
 		return err
@@ -266,12 +275,14 @@ func (m *memory) Restore(b *batch.Batch) error {
 			}
 			continue
 		}
+		born := uint64(b.Cols[m.nkeys].Ints[r])
 		slot, fresh := m.index.Insert(key)
-		if fresh {
-			m.begin(slot)
+		if fresh || m.born[slot] != born {
+			m.begin(slot, born)
+			m.restored = true
 		}
 		m.flags[slot] |= stored
-		m.states.load(b.Cols[m.nkeys:last], r, slot)
+		m.states.load(b.Cols[m.nkeys+1:last], r, slot)
 	}
 	return nil
 }
@@ -295,7 +306,10 @@ func (m *memory) checkState(b *batch.Batch) error {
 		if b.Cols[last].Bools[r] {
 			continue
 		}
-		if err := m.states.check(b.Cols[m.nkeys:last], r); err != nil {
+		if b.Cols[m.nkeys].Null(r) || b.Cols[m.nkeys].Ints[r] <= 0 {
+			return fmt.Errorf("%w: row %d does not say when its key came", ErrState, r)
+		}
+		if err := m.states.check(b.Cols[m.nkeys+1:last], r); err != nil {
 			return fmt.Errorf("%w: row %d: %w", ErrState, r, err)
 		}
 	}

@@ -157,7 +157,7 @@ func (r *Recent) remember(slot uint32, t int64, fresh bool) {
 func (r *Recent) wake(slot uint32, t int64) {
 	if at := t + r.width; at < r.due[slot] {
 		r.due[slot] = at
-		r.timers.push(deadline{at, slot})
+		r.timers.push(deadline{at, r.born[slot], slot})
 	}
 }
 
@@ -222,7 +222,7 @@ func (r *Recent) Resume(watermark int64) { r.watermark = max(r.watermark, waterm
 func (r *Recent) Stats() Stats {
 	s := r.stats
 	s.Keys = r.index.Len()
-	s.SizeBytes = r.sizeBytes() + 16*cap(r.last) + 16*cap(r.timers)
+	s.SizeBytes = r.sizeBytes() + 16*cap(r.last) + 24*cap(r.timers)
 	for _, list := range r.older {
 		s.SizeBytes += 64 + 8*cap(list)
 	}
