@@ -39,7 +39,8 @@ type Cloud struct {
 	env     *rowEnv
 	tree    *tree
 	ports   [][]int // nodes that read each port
-	windows []*cloudWindow
+	windows []*resultWindow
+	finals  map[int]*window.Final // by node
 	rejects int64
 }
 
@@ -49,8 +50,8 @@ func NewCloud(p *plan.Plan, cfg CloudConfig) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{plan: p, cfg: cfg, ports: make([][]int, len(p.Ports))}
-	c.env = &rowEnv{exprs: env, reject: func(topic string, payload []byte, reason string) {
+	c := &Cloud{plan: p, cfg: cfg, ports: make([][]int, len(p.Ports)), finals: map[int]*window.Final{}}
+	c.env = &rowEnv{exprs: env, parts: stepParts{p.Lookups, cfg.Lookups, cfg.Keyed, cfg.MaxKeys}, reject: func(topic string, payload []byte, reason string) {
 		c.rejects++
 		if cfg.Reject != nil {
 			cfg.Reject(topic, payload, reason)
@@ -65,7 +66,7 @@ func NewCloud(p *plan.Plan, cfg CloudConfig) (*Cloud, error) {
 }
 
 // special makes the operators that only the cloud has.
-func (c *Cloud) special(_ *tree, n *plan.Node, in batch.Schema) (operator, error) {
+func (c *Cloud) special(t *tree, n *plan.Node, in batch.Schema) (operator, error) {
 	switch op := n.Op.(type) {
 	case *plan.Node_PortIn:
 		if int(op.PortIn.Port) >= len(c.ports) {
@@ -74,14 +75,25 @@ func (c *Cloud) special(_ *tree, n *plan.Node, in batch.Schema) (operator, error
 		c.ports[op.PortIn.Port] = append(c.ports[op.PortIn.Port], int(n.Id))
 		return pass{}, nil
 	case *plan.Node_FinalWindow:
-		w, err := newCloudWindow(op.FinalWindow, c.env.exprs.Zones[op.FinalWindow.TimeZone], c.finalConfig(n))
+		w, f, err := newFinalWindow(op.FinalWindow, c.env, c.finalConfig(n))
+		if err != nil {
+			return nil, err
+		}
+		c.windows, c.finals[int(n.Id)] = append(c.windows, w), f
+		return w, nil
+	case *plan.Node_ChainWindow:
+		w, err := newChainWindow(op.ChainWindow, in, c.env, c.finalConfig(n))
 		if err != nil {
 			return nil, err
 		}
 		c.windows = append(c.windows, w)
 		return w, nil
 	case *plan.Node_WindowRows:
-		return windowRows{}, nil
+		f := c.finals[int(op.WindowRows.GetWindow())]
+		if f == nil {
+			return nil, fmt.Errorf("rows for window %d, which does not stand before it: %w", op.WindowRows.GetWindow(), ErrPlan)
+		}
+		return windowRows{f}, nil
 	case *plan.Node_Sink:
 		return &sink{n, in, c.cfg.Sink}, nil
 	default:
@@ -101,13 +113,6 @@ func (c *Cloud) finalConfig(n *plan.Node) window.FinalConfig {
 type pass struct{}
 
 func (pass) process(b *batch.Batch, emit Emit) error { return emit(b) }
-
-// windowRows takes the rows that a window on the edge forwarded.
-type windowRows struct{}
-
-func (windowRows) process(*batch.Batch, Emit) error {
-	return fmt.Errorf("rows that a window forwarded: %w", ErrPlan)
-}
 
 // sink gives batches to the world outside.
 type sink struct {
@@ -157,7 +162,7 @@ func (c *Cloud) Close() error {
 func (c *Cloud) TooLate() int64 {
 	var n int64
 	for _, w := range c.windows {
-		n += w.final.TooLate()
+		n += w.TooLate()
 	}
 	return n
 }

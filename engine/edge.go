@@ -8,7 +8,6 @@ import (
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/step"
-	"github.com/leatio/leat/engine/window"
 )
 
 // EdgeConfig is what an Edge needs beside its plan. Plans with parameters go
@@ -21,6 +20,7 @@ type EdgeConfig struct {
 	Sink      SinkFunc       // sinks on the edge; called within Process and AdvanceTo
 	MaxGroups int            // bound on groups pending in one window; 0 = the window package's default
 	MaxKeys   int            // bound on keys in one step; 0 = step.DefaultMaxKeys
+	LastOnly  bool           // windows that end on the edge fire once, as in CloudConfig
 }
 
 // Edge runs the edge fragment of a plan over one source.
@@ -42,7 +42,7 @@ func NewEdge(p *plan.Plan, cfg EdgeConfig) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{plan: p, cfg: cfg, env: &rowEnv{exprs: env, reject: cfg.Reject}, ports: make([]*port, len(p.Ports))}
+	e := &Edge{plan: p, cfg: cfg, env: &rowEnv{exprs: env, reject: cfg.Reject, parts: stepParts{p.Lookups, cfg.Lookups, cfg.Keyed, cfg.MaxKeys}}, ports: make([]*port, len(p.Ports))}
 	src := p.Source
 	if src.GetHasEventTime() {
 		e.time = newEventTime(int(src.EventTime), src.MaxDisorderMicros, src.MaxFutureMicros)
@@ -62,12 +62,22 @@ func (e *Edge) special(t *tree, n *plan.Node, in batch.Schema) (operator, error)
 		if e.time == nil {
 			return nil, fmt.Errorf("a window without an event time")
 		}
-		w, err := newEdgeWindow(op.PartialWindow, in, e.env, window.PartialConfig{MaxGroups: e.cfg.MaxGroups})
+		forwards, late := e.readers(n)
+		w, err := newEdgeWindow(t, op.PartialWindow, in, e.env, e.cfg.MaxGroups, forwards, late)
 		if err != nil {
 			return nil, err
 		}
 		e.windows = append(e.windows, w)
 		return w, nil
+	case *plan.Node_Late:
+		w, ok := t.op(n.Input).(*edgeWindow)
+		if !ok {
+			return nil, fmt.Errorf("late rows of what is no window: %w", ErrPlan)
+		}
+		w.lates = append(w.lates, int(n.Id))
+		return late{}, nil
+	case *plan.Node_FinalWindow:
+		return e.edgeFinal(t, n, op.FinalWindow)
 	case *plan.Node_PortOut:
 		return e.portOut(t, n, int(op.PortOut.Port), in)
 	case *plan.Node_Sink:
@@ -78,6 +88,21 @@ func (e *Edge) special(t *tree, n *plan.Node, in batch.Schema) (operator, error)
 	default:
 		return nil, fmt.Errorf("%T on the edge: %w", n.Op, ErrPlan)
 	}
+}
+
+// readers tells what reads a partial window beside a port of partials: a port that takes
+// the rows it forwards, nodes that take late rows.
+func (e *Edge) readers(w *plan.Node) (forwards, late bool) {
+	for _, n := range e.plan.Edge.Nodes {
+		if int64(n.Input) != int64(w.Id) {
+			continue
+		}
+		late = late || n.GetLate() != nil
+		if p := n.GetPortOut(); p != nil && int(p.Port) < len(e.plan.Ports) {
+			forwards = forwards || e.plan.Ports[p.Port].Kind == plan.Port_WINDOW_ROWS
+		}
+	}
+	return forwards, late
 }
 
 // Process takes rows in order of arrival. now is the cloud's time in

@@ -31,17 +31,11 @@ func (e *Edge) portOut(t *tree, n *plan.Node, k int, in batch.Schema) (operator,
 	}
 	pt := &port{out: batch.New(plan.SchemaOf(e.plan.Ports[k].Schema))}
 	e.ports[k] = pt
-	switch e.plan.Ports[k].Kind {
-	case plan.Port_PARTIALS:
-		w, ok := t.op(n.Input).(*edgeWindow)
-		if !ok {
-			return nil, fmt.Errorf("port %d of partials is not fed by a window", k)
+	if kind := e.plan.Ports[k].Kind; kind != plan.Port_ROWS {
+		var err error
+		if pt.fresh, pt.held, err = e.windowPort(t, n, kind); err != nil {
+			return nil, fmt.Errorf("port %d: %w", k, err)
 		}
-		pt.fresh, pt.held = w.fresh, w.held
-		return nothing{}, nil
-	case plan.Port_WINDOW_ROWS: // nothing is forwarded yet
-		schema := plan.SchemaOf(e.plan.Ports[k].Schema)
-		pt.fresh, pt.held = newRowPending(schema, e.env), newRowPending(schema, e.env)
 		return nothing{}, nil
 	}
 	fresh := newRowPending(in, e.env)
@@ -126,23 +120,33 @@ func (e *Edge) Flush(due func(port uint32) bool, emit PortEmit) error {
 		if due != nil && !due(uint32(k)) {
 			continue
 		}
-		from := pt.fresh
-		if pt.held.rows() > 0 {
-			if from.rows() > 0 {
-				if err := pt.held.merge(pt.take(from)); err != nil {
-					return fmt.Errorf("port %d: %w", k, err)
-				}
-			}
-			from = pt.held
+		n, err := pt.flush(func(b *batch.Batch) error { return emit(uint32(k), b) })
+		if err != nil {
+			return fmt.Errorf("port %d: %w", k, err)
 		}
-		if from.rows() == 0 {
-			continue
-		}
-		if err := emit(uint32(k), pt.take(from)); err != nil {
-			return err
+		if w, ok := pt.fresh.(partialPending); ok && (n > 0 || w.Forwards()) {
+			w.Flushed(n)
 		}
 	}
 	return nil
+}
+
+// flush gives and forgets what is pending; n is how many rows that was.
+func (pt *port) flush(emit Emit) (n int, err error) {
+	from := pt.fresh
+	if pt.held.rows() > 0 {
+		if from.rows() > 0 {
+			if err := pt.held.merge(pt.take(from)); err != nil {
+				return 0, err
+			}
+		}
+		from = pt.held
+	}
+	if from.rows() == 0 {
+		return 0, nil
+	}
+	b := pt.take(from)
+	return b.N, emit(b)
 }
 
 func (pt *port) take(from pending) *batch.Batch {
@@ -218,7 +222,7 @@ func (e *Edge) SliceEndAt(port uint32) (end int64, ok bool) {
 // Full tells that a window's group bound is reached: flush before more rows.
 func (e *Edge) Full() bool {
 	for _, w := range e.windows {
-		if w.fresh.Full() || w.held.Full() {
+		if w.full() {
 			return true
 		}
 	}

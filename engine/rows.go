@@ -1,17 +1,15 @@
 package engine
 
 import (
-	"fmt"
-
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
-	"github.com/leatio/leat/engine/plan"
 )
 
 // rowEnv is what the operators of a fragment share: functions, where bad rows
 // go, and the place in time of the batch that is on its way down the tree.
 type rowEnv struct {
 	exprs     expr.Env
+	parts     stepParts
 	reject    RejectFunc
 	eventTime int64   // of the batch, as UDFs see it; microseconds
 	watermark int64   // that stood before the batch
@@ -84,80 +82,4 @@ func (f *failures) drop(b *batch.Batch, dst []uint32) []uint32 {
 		keep(uint32(r))
 	}
 	return dst
-}
-
-// where keeps the rows whose condition is true.
-type where struct {
-	program *expr.Program
-	fails   failures
-	out     batch.Batch
-	sel     []uint32
-}
-
-func newWhere(w *plan.Where, in batch.Schema, env *rowEnv) (operator, error) {
-	p, err := expr.Compile(w.GetCondition(), in, env.exprs)
-	if err != nil {
-		return nil, fmt.Errorf("where: %w", err)
-	}
-	return &where{program: p, fails: failures{env: env}, sel: make([]uint32, 0, 1)}, nil
-}
-
-func (w *where) process(b *batch.Batch, emit Emit) error {
-	w.fails.begin(b)
-	w.program.SetEventTime(w.fails.env.eventTime)
-	sel, err := w.program.Filter(b, w.sel[:0], w.fails.fail)
-	if err != nil {
-		return fmt.Errorf("where: %w", err)
-	}
-	w.sel = sel
-	w.out = *b
-	if len(sel) != b.N {
-		w.out.Sel = sel
-	}
-	return emit(&w.out)
-}
-
-// project computes the columns of its output; a row that fails in one of them
-// is rejected once and dropped.
-type project struct {
-	programs []*expr.Program
-	fails    failures
-	failFunc func(int, string)
-	out      batch.Batch
-	sel      []uint32
-}
-
-func newProject(p *plan.Project, in, out batch.Schema, env *rowEnv) (operator, error) {
-	if len(p.GetColumns()) != len(out) {
-		return nil, fmt.Errorf("project: %d expressions for %d columns", len(p.GetColumns()), len(out))
-	}
-	op := &project{fails: failures{env: env}, sel: make([]uint32, 0, 1)}
-	op.failFunc = op.fails.fail
-	for i, e := range p.Columns {
-		prog, err := expr.Compile(e, in, env.exprs)
-		if err != nil {
-			return nil, fmt.Errorf("column %q: %w", out[i].Name, err)
-		}
-		op.programs = append(op.programs, prog)
-	}
-	op.out.Cols = make([]batch.Column, len(out))
-	return op, nil
-}
-
-func (p *project) process(b *batch.Batch, emit Emit) error {
-	p.fails.begin(b)
-	for i, prog := range p.programs {
-		prog.SetEventTime(p.fails.env.eventTime)
-		c, err := prog.Eval(b, p.failFunc)
-		if err != nil {
-			return fmt.Errorf("project: %w", err)
-		}
-		p.out.Cols[i] = *c
-	}
-	p.out.N, p.out.Sel, p.out.Origin = b.N, b.Sel, b.Origin
-	if len(p.fails.rows) > 0 {
-		p.sel = p.fails.drop(b, p.sel)
-		p.out.Sel = p.sel
-	}
-	return emit(&p.out)
 }

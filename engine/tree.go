@@ -34,6 +34,7 @@ type tree struct {
 	roots    []int  // nodes that read the fragment's input
 	timed    []int  // nodes that the watermark makes emit, parents before children
 	sections []Section
+	after    []bool // nodes whose rows are results of a window, or made of them
 }
 
 // specialFunc makes the operator of a node that belongs to one tier; t holds
@@ -54,6 +55,9 @@ func build(f *plan.Fragment, input batch.Schema, env *rowEnv, special specialFun
 	t := &tree{nodes: f.GetNodes()}
 	t.children = make([][]int, len(t.nodes))
 	for i, n := range t.nodes {
+		if int64(n.GetId()) != int64(i) {
+			return nil, fmt.Errorf("node %d does not carry its number: %w", i, ErrPlan)
+		}
 		in := input
 		if n.Input >= 0 {
 			if int(n.Input) >= i {
@@ -64,6 +68,7 @@ func build(f *plan.Fragment, input batch.Schema, env *rowEnv, special specialFun
 		} else {
 			t.roots = append(t.roots, i)
 		}
+		t.after = append(t.after, n.Input >= 0 && (t.after[n.Input] || isWindow(t.nodes[n.Input])))
 		op, err := makeOperator(t, n, in, env, special)
 		if err != nil {
 			return nil, fmt.Errorf("node %d: %w", i, err)
@@ -84,13 +89,18 @@ func build(f *plan.Fragment, input batch.Schema, env *rowEnv, special specialFun
 func makeOperator(t *tree, n *plan.Node, in batch.Schema, env *rowEnv, special specialFunc) (operator, error) {
 	switch op := n.Op.(type) {
 	case *plan.Node_Where:
-		return newWhere(op.Where, in, env)
+		return newWhere(op.Where, in, env, t.after[n.Id])
 	case *plan.Node_Project:
-		return newProject(op.Project, in, plan.SchemaOf(n.Schema), env)
-	default:
-		return special(t, n, in)
+		return newProject(op.Project, in, plan.SchemaOf(n.Schema), env, t.after[n.Id])
 	}
+	if op, err := env.makeStep(n, in, t.after[n.Id]); op != nil || err != nil {
+		return op, err
+	}
+	return special(t, n, in)
 }
+
+// isWindow tells whether a node gives results of a window.
+func isWindow(n *plan.Node) bool { return n.GetFinalWindow() != nil || n.GetChainWindow() != nil }
 
 // runAll hands a batch to several nodes, none of which may change it.
 func (t *tree) runAll(nodes []int, b *batch.Batch) error {

@@ -162,6 +162,15 @@ func (c *Column) AppendBlob(p []byte) {
 	c.Offsets = append(c.Offsets, uint32(len(c.Data)))
 }
 
+// AppendZero adds a row that is not null: false, 0, the empty string or no bytes.
+func (c *Column) AppendZero() {
+	n := c.Len()
+	c.appendZero()
+	if c.Valid != nil {
+		c.Valid = c.Valid.Append(n, true)
+	}
+}
+
 // AppendNull adds a null row (zero value below it).
 func (c *Column) AppendNull() {
 	n := c.Len()

@@ -37,6 +37,7 @@ type Alert struct {
 	from    []int // by output column but the last two: the input column
 	keyAt   []int // by output column: which key it is, or -1
 
+	eventTime func() int64 // nil = 0
 	watermark int64
 	slots     []alertState
 	timers    deadlines // of silence; one entry per slot
@@ -61,7 +62,7 @@ type alertState struct {
 
 // NewAlert makes the step; out is the schema of its node.
 func NewAlert(a *plan.Alert, in, out batch.Schema, cfg Config) (*Alert, error) {
-	s := &Alert{in: in, hold: a.GetForMicros(), silence: a.GetSilentMicros(), watermark: NoWatermark, failed: map[int]bool{}}
+	s := &Alert{in: in, hold: a.GetForMicros(), silence: a.GetSilentMicros(), watermark: NoWatermark, eventTime: cfg.EventTime, failed: map[int]bool{}}
 	if s.hold < 0 || s.hold > maxDuration || s.silence < 0 || s.silence > maxDuration {
 		return nil, fmt.Errorf("%w: a duration of %d or %d us", ErrPlan, s.hold, s.silence)
 	}
@@ -132,6 +133,7 @@ func (s *Alert) Process(b *batch.Batch, watermarks []int64, emit Emit) error {
 	}
 	s.b = b
 	clear(s.failed)
+	s.setEventTime()
 	when, err := s.when.Eval(b, s.failRow)
 	if err != nil {
 		return fmt.Errorf("when: %w", err)
@@ -160,6 +162,16 @@ func (s *Alert) Process(b *batch.Batch, watermarks []int64, emit Emit) error {
 	}
 	s.b = nil
 	return s.flush(emit)
+}
+
+func (s *Alert) setEventTime() {
+	if s.eventTime == nil {
+		return
+	}
+	s.when.SetEventTime(s.eventTime())
+	if s.clear != nil {
+		s.clear.SetEventTime(s.eventTime())
+	}
 }
 
 // truth is one of three values.

@@ -220,7 +220,7 @@ func (m *memory) Changes(full bool, dst *batch.Batch) {
 	m.gone.each(func(k []byte) {
 		keys.AppendColumns(dst.Cols[:m.nkeys], k)
 		for i := m.nkeys; i < last; i++ {
-			appendZero(&dst.Cols[i])
+			dst.Cols[i].AppendZero()
 		}
 		dst.Cols[last].Bools = append(dst.Cols[last].Bools, true)
 		dst.N++

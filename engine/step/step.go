@@ -55,6 +55,8 @@ type Config struct {
 	MaxKeys int        // keys held; 0 = DefaultMaxKeys
 	Reject  RejectFunc // nil = dropped unseen
 	Env     expr.Env   // of the expressions
+	// EventTime is what user-defined functions in expressions see; nil = 0.
+	EventTime func() int64
 }
 
 // RejectFunc takes a row of b that cannot be worked on.
