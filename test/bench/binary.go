@@ -20,15 +20,15 @@ func (b *bench) size() error {
 		if err != nil {
 			return err
 		}
-		b.report.most("agent binary, linux/"+arch, float64(info.Size()), "bytes", size.Limit)
+		b.report.most("agent binary, linux/"+arch, "bytes", size.Limit, float64(info.Size()))
 	}
 	packages, err := size.Packages(b.ctx, b.root, "leat-agent")
 	if err != nil {
 		return err
 	}
 	intruders := size.Intruders(packages)
-	b.report.add("agent: packages linked", float64(len(packages)), "packages")
-	b.report.most("agent: packages of the cloud, SQL, NATS or SQLite linked", float64(len(intruders)), "packages", 0)
+	b.report.add("agent: packages linked", "packages", float64(len(packages)))
+	b.report.most("agent: packages of the cloud, SQL, NATS or SQLite linked", "packages", 0, float64(len(intruders)))
 	if len(intruders) > 0 {
 		fmt.Fprintln(os.Stderr, "bench: leat-agent links", intruders)
 	}

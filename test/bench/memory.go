@@ -56,8 +56,8 @@ func (b *bench) memory() (err error) {
 	if err != nil {
 		return err
 	}
-	b.report.most("agent, idle, one C function: resident", fresh, "MiB", maxIdleMiB)
-	b.report.add("agent, idle again after 2,000 messages: resident", worked, "MiB")
+	b.report.most("agent, idle, one C function: resident", "MiB", maxIdleMiB, fresh)
+	b.report.add("agent, idle again after 2,000 messages: resident", "MiB", worked)
 	return nil
 }
 

@@ -87,8 +87,8 @@ func (b *bench) messagesAt(qos int) error {
 	}
 	perMessage := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(n) }
 	what := fmt.Sprintf("MQTT, QoS %d, %s messages/s", qos, number(float64(n)/took.Seconds()))
-	b.report.add(what+", agent: CPU", perMessage(agent1-agent0), "us/message")
-	b.report.add(what+", bare subscriber: CPU", perMessage(bare1-bare0), "us/message")
+	b.report.add(what+", agent: CPU", "us/message", perMessage(agent1-agent0))
+	b.report.add(what+", bare subscriber: CPU", "us/message", perMessage(bare1-bare0))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -12,9 +13,12 @@ import (
 // figure is one line of the report.
 type figure struct {
 	Name  string   `json:"name"`
-	Value float64  `json:"value"`
+	Value float64  `json:"value"` // the median of several runs
+	Low   float64  `json:"low"`
+	High  float64  `json:"high"`
 	Unit  string   `json:"unit"`
-	Bar   *float64 `json:"at_most,omitempty"`
+	Most  *float64 `json:"at_most,omitempty"`
+	Least *float64 `json:"at_least,omitempty"`
 	Met   *bool    `json:"met,omitempty"`
 }
 
@@ -24,25 +28,47 @@ type report struct {
 	Figures []figure `json:"figures"`
 }
 
-func (r *report) add(name string, value float64, unit string) {
-	r.Figures = append(r.Figures, figure{Name: name, Value: value, Unit: unit})
+func (r *report) figure(name, unit string, runs []float64) *figure {
+	all := slices.Sorted(slices.Values(runs))
+	r.Figures = append(r.Figures, figure{Name: name, Value: all[len(all)/2], Low: all[0], High: all[len(all)-1], Unit: unit})
+	return &r.Figures[len(r.Figures)-1]
 }
 
-// most adds a figure that should be at most bar.
-func (r *report) most(name string, value float64, unit string, bar float64) {
-	met := value <= bar
-	r.Figures = append(r.Figures, figure{Name: name, Value: value, Unit: unit, Bar: &bar, Met: &met})
+// add adds a figure: one measurement, or those of several runs.
+func (r *report) add(name, unit string, runs ...float64) { r.figure(name, unit, runs) }
+
+// most adds a figure whose median should be at most bar.
+func (r *report) most(name, unit string, bar float64, runs ...float64) {
+	f := r.figure(name, unit, runs)
+	met := f.Value <= bar
+	f.Most, f.Met = &bar, &met
+}
+
+// least adds a figure whose median should be at least bar.
+func (r *report) least(name, unit string, bar float64, runs ...float64) {
+	f := r.figure(name, unit, runs)
+	met := f.Value >= bar
+	f.Least, f.Met = &bar, &met
 }
 
 func (r *report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\n\nFIGURE\tVALUE\tUNIT\tBAR\t\n", r.Machine)
+	fmt.Fprintf(w, "%s\n\nFIGURE\tMEDIAN\tSPREAD\tUNIT\tBAR\t\n", r.Machine)
 	for _, f := range r.Figures {
-		bar, verdict := "", ""
-		if f.Bar != nil {
-			bar, verdict = "at most "+number(*f.Bar), map[bool]string{true: "pass", false: "MISS"}[*f.Met]
+		bar, verdict, spread := "", "", ""
+		if f.Most != nil {
+			bar = "at most " + number(*f.Most)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.Name, number(f.Value), f.Unit, bar, verdict)
+		if f.Least != nil {
+			bar = "at least " + number(*f.Least)
+		}
+		if f.Met != nil {
+			verdict = map[bool]string{true: "pass", false: "MISS"}[*f.Met]
+		}
+		if f.Low != f.High {
+			spread = number(f.Low) + " to " + number(f.High)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, number(f.Value), spread, f.Unit, bar, verdict)
 	}
 	return w.Flush()
 }

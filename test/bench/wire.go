@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -31,15 +33,15 @@ sinks:
 `
 
 // feed runs rows of the workload through the edge fragment of a plan and
-// flushes every so many rows. It gives the bytes of the frames and of the JSON.
-func feed(p *plan.Plan, rows, every int, inTurn bool) (frames, raw int, err error) {
+// flushes every so many rows. It gives the bytes of the frames and of the JSON, and the rows in the frames.
+func feed(p *plan.Plan, rows, every int, inTurn bool) (frames, raw, flushed int, err error) {
 	decoder, err := decode.New(p.Source, decode.Meta{})
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	edge, err := engine.NewEdge(p, engine.EdgeConfig{})
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	gen := sim.NewClimate(1, sim.DefaultDevices)
 	b := batch.New(p.Source.Schema())
@@ -56,22 +58,23 @@ func feed(p *plan.Plan, rows, every int, inTurn bool) (frames, raw int, err erro
 		}
 		decoder.Decode(b, messages, func(_ string, _ []byte, reason string) { rejected = reason })
 		if rejected != "" {
-			return 0, 0, fmt.Errorf("a row was rejected: %s", rejected)
+			return 0, 0, 0, fmt.Errorf("a row was rejected: %s", rejected)
 		}
 		if err := edge.Process(b, 0); err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 		var sections []columnar.Section
 		if err := edge.Flush(nil, func(port uint32, b *batch.Batch) error {
+			flushed += b.Len()
 			sections = append(sections, columnar.Section{Port: port, Batch: b})
 			return nil
 		}); err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 		head := wire.Header{Epoch: 1, Pipeline: "climate-01234567", Version: 1, From: 1, To: 1, Watermark: edge.Watermark()}
 		frames += len(wire.AppendFrame(nil, head, columnar.AppendPayload(nil, sections, edge.PortSchema)))
 	}
-	return frames, raw, nil
+	return frames, raw, flushed, nil
 }
 
 // wire measures whole frames, headers included.
@@ -96,25 +99,45 @@ func (b *bench) wire() error {
 		inTurn bool
 		bar    float64
 	}{
-		{"100 rows a frame, devices in turn", rowPlan, 100, true, 0},
-		{"1,000 rows a frame, devices in turn", rowPlan, 1000, true, 2.5},
+		{"100 rows a frame, devices in turn", rowPlan, 100, true, 7},
+		{"1,000 rows a frame, devices in turn", rowPlan, 1000, true, 2.2},
 		{"10,000 rows a frame, devices in turn", rowPlan, 10_000, true, 0},
 		{"1,000 rows a frame, devices at random", rowPlan, 1000, false, 0},
 		{"aggregated, a flush each 10,000 rows (1 s)", windowPlan, 10_000, false, 0},
 	} {
-		frames, raw, err := feed(c.plan, rows, c.every, c.inTurn)
+		frames, raw, _, err := feed(c.plan, rows, c.every, c.inTurn)
 		if err != nil {
 			return err
 		}
 		if i == 0 {
-			b.report.add("wire: raw JSON", float64(raw)/rows, "bytes/row")
+			b.report.add("wire: raw JSON", "bytes/row", float64(raw)/rows)
 		}
 		perRow := float64(frames) / rows
 		if c.bar > 0 {
-			b.report.most("wire: "+c.name, perRow, "bytes/row", c.bar)
+			b.report.most("wire: "+c.name, "bytes/row", c.bar, perRow)
 		} else {
-			b.report.add("wire: "+c.name, perRow, "bytes/row")
+			b.report.add("wire: "+c.name, "bytes/row", perRow)
 		}
 	}
+	frames, _, partials, err := feed(windowPlan, 5*rows, 100_000, true) // 1,000 devices with 100 rows each
+	if err != nil {
+		return err
+	}
+	b.report.most("wire: count, sum, min, max, 1,000 partials a frame", "bytes/(key, slice)", 14, float64(frames)/float64(partials))
+	return b.wireDoubles()
+}
+
+// wireDoubles sends doubles of which no bit can be guessed.
+func (b *bench) wireDoubles() error {
+	const rows = 10_000
+	s := batch.Schema{{Name: "v", Type: batch.Double}}
+	rng := rand.New(rand.NewPCG(1, 2))
+	c := batch.New(s)
+	for range rows {
+		c.Cols[0].Doubles = append(c.Cols[0].Doubles, rng.NormFloat64()*math.Exp(rng.NormFloat64()*20))
+	}
+	c.N = rows
+	payload := columnar.AppendPayload(nil, []columnar.Section{{Batch: c}}, func(uint32) batch.Schema { return s })
+	b.report.most("wire: arbitrary doubles", "bytes/value", 8.3, float64(len(payload))/rows)
 	return nil
 }
