@@ -6,7 +6,7 @@ GO       ?= go
 GOFLAGS  += -trimpath
 LINT     := bin/golangci-lint
 LINT_VERSION := v2.12.2
-PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2 openssl curl postgresql
+PACKAGES := mosquitto mosquitto-clients clang lld wasi-libc libclang-rt-14-dev-wasm32 gcc libc6-dev iproute2 openssl curl qemu-user-static postgresql
 # The agent speaks HTTP/1.1 only (its /metrics): HTTP/2 would cost 0.4 MB of its 15.
 AGENT_TAGS := nethttpomithttp2
 OUT      ?= bin/leat-agent
@@ -18,7 +18,7 @@ SECONDS  ?= 60
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build agent run test race lint crash diff-postgres bench fuzz udf generate deps clean
+.PHONY: help build agent run test test-arm64 race lint crash diff-postgres bench fuzz udf generate deps clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ deps: ## install what the tests need (Debian packages)
 test: deps ## everything but the long runs
 	$(GO) vet ./...
 	$(GO) test -timeout 15m ./...
+
+test-arm64: deps ## states and results of aggregates as an arm64 program, under qemu
+	$(GO) test -count=1 -v ./test/arm64
 
 race: deps ## the tests of the packages that run goroutines, under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m ./agent/... ./aggregate/... ./checkpoint/... ./cloud/... ./engine/... ./internal/... ./transport/... ./wasm/...

@@ -218,7 +218,7 @@ func hllEstimate(registers []uint8) int64 {
 		count[r]++
 	}
 	const m = hllRegisters
-	z := float64(m * hllTau(1-count[hllMaxRank]/m))
+	z := float64(m * hllTau(1-float64(count[hllMaxRank]/m)))
 	for k := hllMaxRank - 1; k >= 1; k-- {
 		z = float64(0.5 * (z + count[k]))
 	}

@@ -78,7 +78,7 @@ func (e *encoder) appendDoubles(dst []byte, vals []float64) []byte {
 // plan sets how the integers are to be stored and gives the estimated bytes of the whole.
 func (e *encoder) plan(s *scaled) float64 {
 	s.plan = e.planInts(s.ints)
-	return 3 + 9.5*float64(len(s.exceptions)) + s.plan.cost
+	return 3 + float64(9.5*float64(len(s.exceptions))) + s.plan.cost
 }
 
 func (e *encoder) appendRaw(dst []byte, vals []float64) []byte {

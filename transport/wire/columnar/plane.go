@@ -34,21 +34,21 @@ func (h *histogram) cost(n, all int) float64 {
 		}
 		distinct++
 		most = max(most, c)
-		entropy += float64(c) * (whole - log2(c))
+		entropy += float64(float64(c) * (whole - log2(c)))
 	}
 	if distinct == 1 {
 		return 2
 	}
 	scale := float64(all) / float64(n)
-	huff := max(entropy, float64(n))*scale/8*1.01 + float64(distinct)*0.45 + 6
-	sparse := float64(n-int(most))*scale*2.3 + 4
+	huff := float64(max(entropy, float64(n))*scale/8*1.01) + float64(float64(distinct)*0.45) + 6
+	sparse := float64(float64(n-int(most))*scale*2.3) + 4
 	return min(huff, sparse, float64(all+1))
 }
 
 // logTable[i] is log2(1+i/256).
 var logTable = func() (t [256]float64) {
 	for i := range t {
-		t[i] = math.Log2(1 + float64(i)/256)
+		t[i] = math.Log2(1 + float64(float64(i)/256))
 	}
 	return t
 }()
