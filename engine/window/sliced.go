@@ -19,8 +19,8 @@ type sliced struct {
 	marks   []uint8 // by slot
 
 	panes        map[paneID]*pane
+	spare        []*pane // empty ones to use again
 	order        sorted[paneID, *pane]
-	hit          *pane   // last
 	touchedPanes []*pane // with fresh slots
 	changed      []*pane // with changed slots
 
@@ -40,6 +40,9 @@ type sliced struct {
 	rows    []uint32 // scratch
 	walker  walk     // scratch
 }
+
+// spareSlots bounds the slots of a pane whose memory is kept for another.
+const spareSlots = 1 << 14
 
 // Bits of marks.
 const (
@@ -82,7 +85,7 @@ func (f *sliced) forgotten() int64 {
 
 // tooLate tells whether no window that counts the pane can change any more.
 func (f *sliced) tooLate(id paneID) bool {
-	if f.hit != nil && f.hit.paneID == id || f.panes[id] != nil {
+	if f.panes[id] != nil {
 		return false
 	}
 	return f.shape.lastEnd(id.span) <= f.forgotten()
@@ -90,16 +93,17 @@ func (f *sliced) tooLate(id paneID) bool {
 
 // paneOf gives the pane, made if need be.
 func (f *sliced) paneOf(id paneID) *pane {
-	if f.hit != nil && f.hit.paneID == id {
-		return f.hit
-	}
 	p := f.panes[id]
 	if p == nil {
-		p = &pane{paneID: id, last: f.shape.lastEnd(id.span)}
+		if n := len(f.spare); n > 0 {
+			p, f.spare = f.spare[n-1], f.spare[:n-1]
+		} else {
+			p = new(pane)
+		}
+		p.paneID, p.last = id, f.shape.lastEnd(id.span)
 		f.panes[id] = p
 		f.order.insert(p)
 	}
-	f.hit = p
 	return p
 }
 
@@ -244,14 +248,21 @@ func (f *sliced) forget() {
 			f.onForget(p)
 		}
 		f.drop(p.slots)
-		p.slots = nil
+		p.slots = p.slots[:0]
 	}
 	if n == 0 {
 		return
 	}
+	f.changed = slices.DeleteFunc(f.changed, func(p *pane) bool { return len(p.slots) == 0 })
+	for _, p := range f.order.items[:n] {
+		if len(f.spare) == maxSpare || cap(p.slots) > spareSlots {
+			break
+		}
+		p.index.reset()
+		p.fresh, p.changed = p.fresh[:0], p.changed[:0]
+		f.spare = append(f.spare, p)
+	}
 	f.order.drop(n)
-	f.hit = nil
-	f.changed = slices.DeleteFunc(f.changed, func(p *pane) bool { return p.slots == nil })
 	if f.crowded() {
 		f.regroup()
 	}

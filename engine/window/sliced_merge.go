@@ -22,14 +22,16 @@ func (f *sliced) assign(b *batch.Batch, paneOf func(*batch.Batch, int) paneID) (
 	if rows == nil { // nil would mean all
 		rows = make([]uint32, 0, b.Len())
 	}
+	var p *pane // of the row before
 	for k := range b.Len() {
 		r := rowOf(b, k)
-		id := paneOf(b, r)
-		if f.tooLate(id) {
-			late = append(late, uint32(r))
-			continue
+		if id := paneOf(b, r); p == nil || p.paneID != id {
+			if f.tooLate(id) {
+				late = append(late, uint32(r))
+				continue
+			}
+			p = f.paneOf(id)
 		}
-		p := f.paneOf(id)
 		slot := f.state(p, f.groupOf(b, r))
 		f.touch(p, slot)
 		slots, rows = append(slots, slot), append(rows, uint32(r))
