@@ -28,7 +28,7 @@ type slider struct {
 	groups []uint32   // by lane, as all that follows
 	back   []uint32   // slot+1 of the backward accumulation from the top level's start; 0 = none
 	front  []uint32   // slot+1 of the forward accumulation; 0 = none
-	depth  []uint32   // of the level that back was made for
+	depth  []uint32   // of the level that back belongs to, from 1
 	stray  []bool     // merge anew
 	strays int
 	levels []level  // by start, the last one on top, which starts first
@@ -42,6 +42,7 @@ type level struct {
 	start  int64
 	lanes  []uint32
 	before []uint32 // what back was for them
+	depths []uint32 // what depth was for them
 }
 
 // reset forgets everything.
@@ -69,7 +70,7 @@ func (s *slider) pop(used []uint32) []uint32 {
 	top := &s.levels[len(s.levels)-1]
 	for i, l := range top.lanes {
 		used = append(used, s.back[l]-1)
-		s.back[l] = top.before[i]
+		s.back[l], s.depth[l] = top.before[i], top.depths[i]
 	}
 	*top = level{}
 	s.levels = s.levels[:len(s.levels)-1]
@@ -169,7 +170,7 @@ func (s *slider) accumulate(f *sliced, p *pane) {
 			if old := s.back[l]; old != 0 {
 				copied, source = append(copied, fresh), append(source, old-1)
 			}
-			top.lanes, top.before = append(top.lanes, l), append(top.before, s.back[l])
+			top.lanes, top.before, top.depths = append(top.lanes, l), append(top.before, s.back[l]), append(top.depths, s.depth[l])
 			s.back[l], s.depth[l] = fresh+1, depth
 		}
 		to, from = append(to, s.back[l]-1), append(from, slot)
@@ -207,15 +208,19 @@ func (s *slider) extend(f *sliced, w span) {
 	s.upTo = max(s.upTo, w.end)
 }
 
-// emit merges the accumulations of each lane, in order of the keys.
+// emit merges the accumulations of each lane, in order of the keys. Where no other window begins where this one does, the
+// backward accumulation of its level is not needed again and takes the result.
 func (s *slider) emit(f *sliced, grid int, w span, revision int64, out *resultBatch) error {
-	sc := &f.scratch
+	sc, last := &f.scratch, uint32(math.MaxUint32)
+	if g := &f.grids[grid]; !g.cumulative && g.zone == nil {
+		last = uint32(len(s.levels))
+	}
 	for lanes := s.order; len(lanes) > 0; {
 		n := min(len(lanes), resultRows)
 		s.mergeStrays(f, grid, w, lanes[:n])
 		anew := sc.back
 		groups, slots := sc.groups[:0], sc.slots[:0]
-		copied, source, from := s.copied[:0], s.source[:0], s.from[:0]
+		to, copied, source, from := s.to[:0], s.copied[:0], s.source[:0], s.from[:0]
 		for _, l := range lanes[:n] {
 			var slot uint32
 			switch back, front := s.back[l], s.front[l]; {
@@ -223,18 +228,22 @@ func (s *slider) emit(f *sliced, grid int, w span, revision int64, out *resultBa
 				slot, anew = anew[0], anew[1:]
 			case back == 0 || front == 0:
 				slot = back | front
+			case s.depth[l] == last:
+				slot = back
+				to, from = append(to, back-1), append(from, front-1)
 			default:
 				slot = f.slot() + 1
 				sc.used = append(sc.used, slot-1)
-				copied, source, from = append(copied, slot-1), append(source, back-1), append(from, front-1)
+				copied, source = append(copied, slot-1), append(source, back-1)
+				to, from = append(to, slot-1), append(from, front-1)
 			}
 			if slot != 0 {
 				groups, slots = append(groups, s.groups[l]), append(slots, slot-1)
 			}
 		}
 		f.mergeSlots(copied, source)
-		f.mergeSlots(copied, from)
-		s.copied, s.source, s.from, sc.groups, sc.slots = copied, source, from, groups, slots
+		f.mergeSlots(to, from)
+		s.to, s.copied, s.source, s.from, sc.groups, sc.slots = to, copied, source, from, groups, slots
 		err := out.add(w, groups, slots, revision)
 		f.release(sc.used)
 		if err != nil {
@@ -264,7 +273,7 @@ func (s *slider) mergeStrays(f *sliced, grid int, w span, lanes []uint32) {
 func (s *slider) sizeBytes() int {
 	n := s.lanes.sizeBytes() + 4*(cap(s.groups)+cap(s.back)+cap(s.front)+cap(s.depth)+cap(s.order)+cap(s.to)+cap(s.from)+cap(s.copied)+cap(s.source)) + cap(s.stray)
 	for _, v := range s.levels {
-		n += 56 + 4*(cap(v.lanes)+cap(v.before))
+		n += 80 + 4*(cap(v.lanes)+cap(v.before)+cap(v.depths))
 	}
 	return n
 }
