@@ -13,6 +13,7 @@ import (
 type results interface {
 	Advance(fire, keep int64, emit func(*batch.Batch) error) error
 	SnapshotSchemas() []batch.Schema
+	SnapshotKeys() []int
 	Snapshot(full bool, emit func(section int, b *batch.Batch) error) error
 	Restore(section int, b *batch.Batch) error
 	Resume(fire, keep int64)
@@ -53,8 +54,9 @@ func (w *resultWindow) advance(fire, keep int64, emit Emit) error {
 
 func (w *resultWindow) stateSchemas() []Section {
 	var out []Section
-	for _, s := range w.SnapshotSchemas() {
-		out = append(out, Section{Schema: s})
+	keys := w.SnapshotKeys()
+	for i, s := range w.SnapshotSchemas() {
+		out = append(out, Section{Schema: s, Keys: keys[i], Gone: i > 0}) // the first is a header of one row
 	}
 	return out
 }

@@ -22,6 +22,9 @@ func (c *Chain) SnapshotSchemas() []batch.Schema {
 	return append(c.final.SnapshotSchemas(), c.innerSchema())
 }
 
+// SnapshotKeys is as Final.SnapshotKeys.
+func (c *Chain) SnapshotKeys() []int { return append(c.final.SnapshotKeys(), len(c.identity)) }
+
 // Snapshot is as Final.Snapshot. Inner results that were taken back since the last one are said to be gone.
 func (c *Chain) Snapshot(full bool, emit func(section int, b *batch.Batch) error) error {
 	c.refresh()
@@ -56,13 +59,12 @@ func (c *Chain) innerBatch(ids []uint32) *batch.Batch {
 	at, nk := len(c.known.schema), len(c.by)
 	for _, id := range ids {
 		in := &c.inner[id]
-		appendBool(&b.Cols[len(b.Cols)-1], in.row == 0)
 		if in.row == 0 {
-			for i := at; i < len(b.Cols)-1; i++ {
-				b.Cols[i].AppendNull()
-			}
+			appendGone(b, at, 1)
 			continue
 		}
+		appendBool(&b.Cols[len(b.Cols)-1], false)
+		b.N++
 		c.s.keys.appendKeys(b.Cols[at:at+nk], []uint32{c.s.group[in.slot]}, nil)
 		r := int(in.row - 1)
 		appendInts(&b.Cols[at+nk], c.rows.Cols[nk].Ints[r], 1)
@@ -70,7 +72,6 @@ func (c *Chain) innerBatch(ids []uint32) *batch.Batch {
 			b.Cols[at+nk+1+i].AppendFrom(&c.rows.Cols[nk+2+i], r)
 		}
 	}
-	b.N = len(ids)
 	return b
 }
 
@@ -109,7 +110,7 @@ func (c *Chain) Restore(section int, b *batch.Batch) error {
 			in.row = 0
 			c.live--
 		}
-		if gone := &b.Cols[len(b.Cols)-1]; !gone.Null(r) && gone.Bools[r] {
+		if isGone(b, r) {
 			continue
 		}
 		if err := c.restoreInner(b, r, id, keys); err != nil {

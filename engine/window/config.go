@@ -45,6 +45,9 @@ type FinalConfig struct {
 	// MaxStates bounds the (key, window) states held; a Merge or Restore that would pass it is refused
 	// with ErrFull. 0 = 16,000,000.
 	MaxStates int
+	// SayGone makes snapshots say what was forgotten, by rows that delete their keys: what a store of the rows by
+	// SnapshotKeys needs.
+	SayGone bool
 	// Completeness gives what the columns _agents_seen and _agents_expected say of windows that end at
 	// windowEnd, where the window has these columns. Nil = 1, 1.
 	Completeness func(windowEnd int64) (seen, expected int64)

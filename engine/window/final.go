@@ -31,6 +31,7 @@ type windows interface {
 	fireable() (watermark int64, ok bool)
 	// What a snapshot holds, by section behind the header.
 	sections() []batch.Schema
+	rowKeys() []int
 	era() int64
 	snapshot(full bool, emit func(section int, b *batch.Batch) error) error
 	begin(epoch int64) // a snapshot to be restored

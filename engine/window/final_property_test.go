@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -22,6 +23,43 @@ type trial struct {
 	model   *model
 	batches [][]fact // not merged yet
 	saved   [][]part // since the last full snapshot
+	stored  rowStore // with SayGone
+}
+
+// rowStore keeps the rows of snapshots by section and key, as an agent does.
+type rowStore []map[string]*batch.Batch
+
+// take applies a snapshot.
+func (st *rowStore) take(f *Final, parts []part) {
+	for len(*st) < len(f.SnapshotSchemas()) {
+		*st = append(*st, map[string]*batch.Batch{})
+	}
+	for _, p := range parts {
+		by := firstColumns(f.SnapshotKeys()[p.section])
+		for i := range p.b.N {
+			key := string(batch.AppendKey(nil, p.b.Cols, by, i))
+			if p.section > 0 && p.b.Cols[len(p.b.Cols)-1].Bools[i] {
+				delete((*st)[p.section], key)
+				continue
+			}
+			one := batch.New(f.SnapshotSchemas()[p.section])
+			one.AppendRows(&batch.Batch{Cols: p.b.Cols, N: p.b.N, Sel: []uint32{uint32(i)}})
+			(*st)[p.section][key] = one
+		}
+	}
+}
+
+// parts gives the rows back, in batches.
+func (st rowStore) parts(f *Final) (out []part) {
+	for section, rows := range st {
+		for i, key := range slices.Sorted(maps.Keys(rows)) {
+			if i%7 == 0 {
+				out = append(out, part{section, batch.New(f.SnapshotSchemas()[section])})
+			}
+			out[len(out)-1].b.AppendRows(rows[key])
+		}
+	}
+	return out
 }
 
 func randomSpecs(r *rand.Rand) (specs []*plan.WindowSpec, zone string) {
@@ -57,7 +95,7 @@ func newTrial(t *testing.T, seed uint64) *trial {
 		unit, start = 20*60*1_000_000, 1_711_756_800_000_000
 		tr.w.AllowedLatenessMicros *= unit
 	}
-	tr.cfg.LastOnly = r.IntN(4) == 0
+	tr.cfg.LastOnly, tr.cfg.SayGone = r.IntN(4) == 0, r.IntN(3) == 0
 	if r.IntN(3) == 0 {
 		tr.w.EarlyMicros = unit * pick(r, int64(7), 15, 40)
 	}
@@ -231,7 +269,12 @@ func (tr *trial) restart() {
 	if full {
 		tr.saved = nil
 	}
-	tr.saved = append(tr.saved, snapshotOf(tr.t, tr.final, full))
+	if tr.cfg.SayGone {
+		tr.stored.take(tr.final, snapshotOf(tr.t, tr.final, false))
+		tr.saved = [][]part{tr.stored.parts(tr.final)}
+	} else {
+		tr.saved = append(tr.saved, snapshotOf(tr.t, tr.final, full))
+	}
 	if tr.r.IntN(3) > 0 {
 		return
 	}
@@ -275,6 +318,11 @@ func TestFinalsDoWhatTheModelDoes(t *testing.T) {
 		tr.advance(1<<60, 1<<60)
 		if tr.final.TooLate() != 0 || tr.final.States() != 0 {
 			t.Errorf("%d partials were too late, %d states are left", tr.final.TooLate(), tr.final.States())
+		}
+		if tr.cfg.SayGone {
+			if tr.stored.take(tr.final, snapshotOf(t, tr.final, false)); len(tr.stored.parts(tr.final)) != 1 {
+				t.Errorf("the store holds more than a header: %s", showParts(tr.stored.parts(tr.final)))
+			}
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

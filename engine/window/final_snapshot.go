@@ -14,7 +14,8 @@ const (
 	versionColumn = "_version"
 	epochColumn   = "_epoch"
 	touchedColumn = "_touched" // epoch of a state's last change
-	goneColumn    = "_gone"    // a state that counts nothing, or an inner result that is no more
+	emptyColumn   = "_empty"   // a state whose inner results are all gone
+	goneColumn    = "_gone"    // deletes its key
 	pendingColumn = "_pending" // a session that changed since it was emitted
 )
 
@@ -23,14 +24,19 @@ func headerSchema() batch.Schema {
 }
 
 // SnapshotSchemas gives the schema of each section of a snapshot. The first is
-// a header of one row: the version, and the epoch, which counts the times that something was emitted.
+// a header of one row: the version, and the epoch, which counts the times that something was emitted. The last column of
+// the others marks rows that delete their key.
 func (f *Final) SnapshotSchemas() []batch.Schema {
 	return append([]batch.Schema{headerSchema()}, f.windows.sections()...)
 }
 
+// SnapshotKeys gives for each section how many columns at the front name a row; of the header none.
+func (f *Final) SnapshotKeys() []int { return append([]int{0}, f.windows.rowKeys()...) }
+
 // Snapshot gives what changed since the last Snapshot, or all of it, by
 // section; sections without rows are left out, but for the header. Rows come in a fixed order. Restored states
-// count as unchanged. What was forgotten is not said: Resume forgets it again. A batch is valid until emit returns.
+// count as unchanged. What was forgotten is not said, unless
+// the configuration asks for it: Resume forgets it again. A batch is valid until emit returns.
 func (f *Final) Snapshot(full bool, emit func(section int, b *batch.Batch) error) error {
 	h := batch.New(headerSchema())
 	appendInts(&h.Cols[0], SnapshotVersion, 1)
@@ -104,4 +110,22 @@ func appendBool(c *batch.Column, v bool) {
 	if c.Valid != nil {
 		c.Valid = c.Valid.Append(len(c.Bools)-1, true)
 	}
+}
+
+// isGone tells whether row r says that its key is gone.
+func isGone(b *batch.Batch, r int) bool {
+	c := &b.Cols[len(b.Cols)-1]
+	return !c.Null(r) && c.Bools[r]
+}
+
+// appendGone appends n rows to b, whose first columns have them already, that say that their keys are gone.
+func appendGone(b *batch.Batch, keys, n int) {
+	last := len(b.Cols) - 1
+	for range n {
+		for i := keys; i < last; i++ {
+			b.Cols[i].AppendNull()
+		}
+		appendBool(&b.Cols[last], true)
+	}
+	b.N += n
 }

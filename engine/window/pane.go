@@ -17,6 +17,14 @@ func (a paneID) compare(b paneID) int {
 	return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), cmp.Compare(a.first, b.first))
 }
 
+// sliceColumns is how many columns of a partial name its key and slice.
+func (s *shape) sliceColumns() int {
+	if s.firstEnd >= 0 {
+		return s.firstEnd + 1
+	}
+	return len(s.keys) + 2
+}
+
 // paneOfPartial is where row r of a batch of partials belongs.
 func (s *shape) paneOfPartial(b *batch.Batch, r int) paneID {
 	nk := len(s.keys)

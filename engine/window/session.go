@@ -20,6 +20,8 @@ type sessions struct {
 	removed []removal     // to be emitted
 	changed []uint32      // slots, some of no session, of what changed since the last snapshot
 
+	goneSessions, goneRemovals *batch.Batch // for the next snapshot
+
 	slots, rows, found []uint32 // scratch
 	ready              []ready  // scratch
 	groups             []uint32 // scratch
@@ -99,12 +101,16 @@ func (f *sessions) join(group uint32, in span, flush func()) uint32 {
 		return slot
 	}
 	flush()
+	if in.start < m.start {
+		f.sayGone(slot)
+	}
 	for _, s := range found {
 		f.takeBack(s)
 	}
 	for _, s := range found[1:] {
 		f.mergeSlots([]uint32{slot}, []uint32{s})
 		m.next = f.meta[s].next
+		f.sayGone(s)
 		f.remove(s)
 	}
 	m.span = whole
@@ -195,6 +201,7 @@ func (f *sessions) forget() {
 			link = &f.meta[*link-1].next
 		}
 		*link = m.next
+		f.sayGone(slot)
 		f.remove(slot)
 	}
 	if f.crowded() {

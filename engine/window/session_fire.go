@@ -68,6 +68,7 @@ func (f *sessions) advance(fire, keep int64, out *resultBatch) error {
 	for _, r := range f.removed {
 		list = append(list, ready{span: r.span, group: r.group, removed: true, revision: r.revision})
 	}
+	f.sayTaken(f.removed)
 	f.removed = f.removed[:0]
 	for fired := f.fired(); ; {
 		slot, _, ok := f.ends.take(fired)

@@ -16,11 +16,15 @@ const (
 )
 
 func (f *sessions) sections() []batch.Schema {
-	list := append(slices.Clone(f.shape.partial), batch.Field{Name: plan.Revision, Type: batch.Int}, batch.Field{Name: pendingColumn, Type: batch.Bool})
+	list := append(slices.Clone(f.shape.partial), batch.Field{Name: plan.Revision, Type: batch.Int}, batch.Field{Name: pendingColumn, Type: batch.Bool}, batch.Field{Name: goneColumn, Type: batch.Bool})
 	removed := append(slices.Clone(f.shape.keys), batch.Field{Name: plan.WindowStart, Type: batch.Timestamp},
-		batch.Field{Name: plan.WindowEnd, Type: batch.Timestamp}, batch.Field{Name: plan.Revision, Type: batch.Int})
+		batch.Field{Name: plan.WindowEnd, Type: batch.Timestamp}, batch.Field{Name: plan.Revision, Type: batch.Int},
+		batch.Field{Name: goneColumn, Type: batch.Bool})
 	return []batch.Schema{list, removed}
 }
+
+// rowKeys: the start names a session of a key.
+func (f *sessions) rowKeys() []int { return []int{len(f.shape.keys) + 1, len(f.shape.keys) + 2} }
 
 func (f *sessions) era() int64 { return 0 }
 
@@ -53,23 +57,67 @@ func (f *sessions) snapshot(full bool, emit func(section int, b *batch.Batch) er
 		return cmp.Or(cmp.Compare(f.meta[a].end, f.meta[b].end), cmp.Compare(rank[f.group[a]], rank[f.group[b]]))
 	})
 	schemas := f.sections()
-	if err := emit(sessionSection, f.sessionBatch(schemas[sessionSection], slots)); err != nil {
+	list, removed := batch.New(schemas[sessionSection]), batch.New(schemas[removalSection])
+	if f.goneSessions != nil && !full {
+		list, removed = f.goneSessions, f.goneRemovals
+	}
+	f.goneSessions, f.goneRemovals = nil, nil
+	f.appendSessions(list, slots)
+	if err := emit(sessionSection, list); err != nil {
 		return err
 	}
-	removed := batch.New(schemas[removalSection])
+	slices.SortFunc(f.removed, func(a, b removal) int {
+		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(rank[a.group], rank[b.group]), cmp.Compare(a.start, b.start))
+	})
 	nk := len(f.shape.keys)
 	for _, r := range f.removed {
 		f.keys.appendKeys(removed.Cols, []uint32{r.group}, nil)
 		for i, v := range []int64{r.start, r.end, r.revision} {
 			appendInts(&removed.Cols[nk+i], v, 1)
 		}
+		appendBool(&removed.Cols[nk+3], false)
 		removed.N++
 	}
 	return emit(removalSection, removed)
 }
 
-func (f *sessions) sessionBatch(s batch.Schema, slots []uint32) *batch.Batch {
-	b, nk := batch.New(s), len(f.shape.keys)
+// sayGone notes for the next snapshot that a session is no more, or not with this start.
+func (f *sessions) sayGone(slot uint32) {
+	if f.cfg.SayGone {
+		f.makeGone()
+		nk := len(f.shape.keys)
+		f.keys.appendKeys(f.goneSessions.Cols, []uint32{slot}, f.group)
+		// The columns after the start are null but for the end, without which a row is no slice.
+		appendInts(&f.goneSessions.Cols[nk], f.meta[slot].start, 1)
+		appendInts(&f.goneSessions.Cols[nk+1], f.meta[slot].end, 1)
+		appendGone(f.goneSessions, nk+2, 1)
+	}
+}
+
+// sayTaken notes for the next snapshot that results were taken back.
+func (f *sessions) sayTaken(list []removal) {
+	if !f.cfg.SayGone || len(list) == 0 {
+		return
+	}
+	f.makeGone()
+	nk := len(f.shape.keys)
+	for _, r := range list {
+		f.keys.appendKeys(f.goneRemovals.Cols, []uint32{r.group}, nil)
+		appendInts(&f.goneRemovals.Cols[nk], r.start, 1)
+		appendInts(&f.goneRemovals.Cols[nk+1], r.end, 1)
+		appendGone(f.goneRemovals, nk+2, 1)
+	}
+}
+
+func (f *sessions) makeGone() {
+	if f.goneSessions == nil {
+		schemas := f.sections()
+		f.goneSessions, f.goneRemovals = batch.New(schemas[sessionSection]), batch.New(schemas[removalSection])
+	}
+}
+
+func (f *sessions) appendSessions(b *batch.Batch, slots []uint32) {
+	nk := len(f.shape.keys)
 	f.keys.appendKeys(b.Cols, slots, f.group)
 	f.states.appendTo(b.Cols, slots)
 	at := len(f.shape.partial)
@@ -79,9 +127,9 @@ func (f *sessions) sessionBatch(s batch.Schema, slots []uint32) *batch.Batch {
 		appendInts(&b.Cols[nk+1], m.end, 1)
 		appendInts(&b.Cols[at], m.revision, 1)
 		appendBool(&b.Cols[at+1], m.pending)
+		appendBool(&b.Cols[at+2], false)
 	}
-	b.N = len(slots)
-	return b
+	b.N += len(slots)
 }
 
 func (f *sessions) restore(section int, b *batch.Batch) error {
@@ -99,6 +147,9 @@ func (f *sessions) restore(section int, b *batch.Batch) error {
 	here := make(map[uint32]bool, b.Len())
 	for k := range b.Len() {
 		r := rowOf(b, k)
+		if isGone(b, r) {
+			continue
+		}
 		revision, err := numberAt(&b.Cols[at], r, 0)
 		if err != nil {
 			return err
@@ -147,6 +198,9 @@ func (f *sessions) restoreRemovals(b *batch.Batch) error {
 	nk := len(f.shape.keys)
 	for k := range b.Len() {
 		r := rowOf(b, k)
+		if isGone(b, r) {
+			continue
+		}
 		var v [3]int64
 		for i := range v {
 			least := -maxTime

@@ -29,6 +29,8 @@ type sliced struct {
 	grids   []grid
 	sliders []slider // by grid
 
+	goneStates, goneWindows *batch.Batch // for the next snapshot
+
 	retracts bool        // states may be gone
 	onForget func(*pane) // nil = nobody wants to know
 
@@ -239,11 +241,13 @@ func (f *sliced) forget() {
 	for n < len(f.windows.items) && f.windows.items[n].end <= forgotten {
 		n++
 	}
+	f.sayGone(nil, f.windows.items[:n])
 	f.windows.drop(n)
 	n = 0
 	for ; n < len(f.order.items) && f.order.items[n].last <= forgotten; n++ {
 		p := f.order.items[n]
 		delete(f.panes, p.paneID)
+		f.sayGone(f.order.items[n:n+1], nil)
 		if f.onForget != nil {
 			f.onForget(p)
 		}

@@ -17,13 +17,15 @@ const (
 func (f *sliced) sections() []batch.Schema {
 	states := append(slices.Clone(f.shape.partial), batch.Field{Name: touchedColumn, Type: batch.Int})
 	if f.retracts {
-		states = append(states, batch.Field{Name: goneColumn, Type: batch.Bool})
+		states = append(states, batch.Field{Name: emptyColumn, Type: batch.Bool})
 	}
-	return []batch.Schema{states, {
+	return []batch.Schema{append(states, batch.Field{Name: goneColumn, Type: batch.Bool}), {
 		{Name: plan.WindowStart, Type: batch.Timestamp}, {Name: plan.WindowEnd, Type: batch.Timestamp},
-		{Name: plan.Revision, Type: batch.Int}, {Name: epochColumn, Type: batch.Int},
+		{Name: plan.Revision, Type: batch.Int}, {Name: epochColumn, Type: batch.Int}, {Name: goneColumn, Type: batch.Bool},
 	}}
 }
+
+func (f *sliced) rowKeys() []int { return []int{f.shape.sliceColumns(), 2} }
 
 func (f *sliced) era() int64 { return f.epoch }
 
@@ -31,7 +33,11 @@ func (f *sliced) begin(epoch int64) { f.epoch = epoch }
 
 func (f *sliced) snapshot(full bool, emit func(section int, b *batch.Batch) error) error {
 	schemas := f.sections()
-	states := batch.New(schemas[stateSection])
+	states, windows := batch.New(schemas[stateSection]), batch.New(schemas[windowSection])
+	if f.goneStates != nil && !full {
+		states, windows = f.goneStates, f.goneWindows
+	}
+	f.goneStates, f.goneWindows = nil, nil
 	panes := f.changed
 	if full {
 		panes = slices.Clone(f.order.items)
@@ -56,7 +62,6 @@ func (f *sliced) snapshot(full bool, emit func(section int, b *batch.Batch) erro
 	if err := emit(stateSection, states); err != nil {
 		return err
 	}
-	windows := batch.New(schemas[windowSection])
 	for _, e := range f.windows.items {
 		if e.revision == 0 || !full && !e.changed {
 			continue
@@ -65,12 +70,34 @@ func (f *sliced) snapshot(full bool, emit func(section int, b *batch.Batch) erro
 		for i, v := range []int64{e.start, e.end, e.revision, e.epoch} {
 			appendInts(&windows.Cols[i], v, 1)
 		}
+		appendBool(&windows.Cols[4], false)
 		windows.N++
 	}
 	return emit(windowSection, windows)
 }
 
-func (f *sliced) appendStates(dst *batch.Batch, p *pane, slots []uint32) {
+// sayGone notes for the next snapshot that panes and windows are forgotten.
+func (f *sliced) sayGone(panes []*pane, windows []*emitted) {
+	if !f.cfg.SayGone || len(panes)+len(windows) == 0 {
+		return
+	}
+	if f.goneStates == nil {
+		schemas := f.sections()
+		f.goneStates, f.goneWindows = batch.New(schemas[stateSection]), batch.New(schemas[windowSection])
+	}
+	for _, p := range panes {
+		f.appendSlices(f.goneStates, p, p.slots)
+		appendGone(f.goneStates, f.shape.sliceColumns(), len(p.slots))
+	}
+	for _, e := range windows {
+		appendInts(&f.goneWindows.Cols[0], e.start, 1)
+		appendInts(&f.goneWindows.Cols[1], e.end, 1)
+		appendGone(f.goneWindows, 2, 1)
+	}
+}
+
+// appendSlices appends the columns that name the states of slots.
+func (f *sliced) appendSlices(dst *batch.Batch, p *pane, slots []uint32) {
 	nk := len(f.shape.keys)
 	f.keys.appendKeys(dst.Cols, slots, f.group)
 	appendInts(&dst.Cols[nk], p.start, len(slots))
@@ -78,6 +105,10 @@ func (f *sliced) appendStates(dst *batch.Batch, p *pane, slots []uint32) {
 	if f.shape.firstEnd >= 0 {
 		appendInts(&dst.Cols[f.shape.firstEnd], p.first, len(slots))
 	}
+}
+
+func (f *sliced) appendStates(dst *batch.Batch, p *pane, slots []uint32) {
+	f.appendSlices(dst, p, slots)
 	f.states.appendTo(dst.Cols, slots)
 	at := len(f.shape.partial)
 	for _, s := range slots {
@@ -85,6 +116,7 @@ func (f *sliced) appendStates(dst *batch.Batch, p *pane, slots []uint32) {
 		if f.retracts {
 			appendBool(&dst.Cols[at+1], f.marks[s]&markGone != 0)
 		}
+		appendBool(&dst.Cols[len(dst.Cols)-1], false)
 	}
 	dst.N += len(slots)
 }
@@ -104,6 +136,9 @@ func (f *sliced) restore(section int, b *batch.Batch) error {
 	seen := make(map[uint32]bool, b.Len())
 	for k := range b.Len() {
 		r := rowOf(b, k)
+		if isGone(b, r) {
+			continue
+		}
 		touched, err := numberAt(&b.Cols[at], r, 0)
 		if err != nil {
 			return err
@@ -127,6 +162,9 @@ func (f *sliced) restore(section int, b *batch.Batch) error {
 func (f *sliced) restoreWindows(b *batch.Batch) error {
 	for k := range b.Len() {
 		r := rowOf(b, k)
+		if isGone(b, r) {
+			continue
+		}
 		var v [4]int64
 		for i := range v {
 			least := int64(0)

@@ -189,7 +189,7 @@ func TestSchemas(t *testing.T) {
 		t.Error(partial)
 	}
 	sections := newTestFinal(t, w, FinalConfig{}).SnapshotSchemas()
-	for i, want := range []string{"_version _epoch", partial + " _touched", "window_start window_end _revision _epoch"} {
+	for i, want := range []string{"_version _epoch", partial + " _touched _gone", "window_start window_end _revision _epoch _gone"} {
 		if got := names(sections[i], nil); got != want {
 			t.Error(got)
 		}
