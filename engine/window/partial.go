@@ -18,7 +18,6 @@ type Partial struct {
 	in        batch.Schema
 	by        []int // key columns of the row batch
 	time      int   // its event time
-	str       int   // its key column, where there is only one and it holds strings; else -1
 	maxGroups int   // in a slice; of sessions: in all
 	reject    bool  // rows of groups beyond maxGroups are rejected, not forwarded
 	always    bool  // all rows are forwarded
@@ -29,15 +28,17 @@ type Partial struct {
 	groupOf  []uint32    // by slot
 	slices   *sliceSet   // unless there are sessions
 	sessions *sessionSet // nil = none
-	codes    codeCache   // group by code of the string key
+	rowKeys  rowKeys     // of rows
+	backKeys rowKeys     // of partials that are taken back
 	forward  rowBuffer
 	saving   saving
 
+	groups []uint32 // of rowKeys, by counting row
 	slots  []uint32 // scratch: slot by counted row
 	rows   []uint32 // scratch: the counted rows
-	key    []byte   // scratch
 	order  []uint32 // scratch
 	moved  []uint32 // scratch
+	clock  rowTimes
 	away   forwarded
 	lates  lateRows
 	counts PartialCounts
@@ -62,7 +63,7 @@ func NewPartial(w *plan.Window, z *zone.Zone, in batch.Schema, cfg PartialConfig
 	if err != nil {
 		return nil, err
 	}
-	p := &Partial{shape: s, cfg: cfg.withDefaults(), in: in, time: int(w.TimeColumn), str: -1, newest: math.MinInt64,
+	p := &Partial{shape: s, cfg: cfg.withDefaults(), in: in, time: int(w.TimeColumn), newest: math.MinInt64,
 		maxGroups: defaultMaxGroups, reject: w.Overflow == plan.Overflow_OVERFLOW_REJECT, always: w.ForwardRows}
 	if w.MaxGroups > 0 && w.MaxGroups < defaultMaxGroups {
 		p.maxGroups = int(w.MaxGroups)
@@ -101,9 +102,6 @@ func (p *Partial) columns(w *plan.Window, in batch.Schema) error {
 		if a.column >= 0 && (a.column >= len(in) || in[a.column].Type != a.spec.In) {
 			return fmt.Errorf("%w: accumulator %d takes column %d, which is no %s of the input", ErrPlan, i, a.column, a.spec.In)
 		}
-	}
-	if len(p.by) == 1 && s.keys[0].Type == batch.String {
-		p.str = p.by[0]
 	}
 	return nil
 }
@@ -204,10 +202,11 @@ func (p *Partial) Counts() PartialCounts { return p.counts }
 
 // SizeBytes estimates the memory held.
 func (p *Partial) SizeBytes() int {
-	n := p.keys.sizeBytes() + p.states.sizeBytes() + p.forward.sizeBytes()
-	for _, s := range [][]uint32{p.groupOf, p.codes.code, p.slots, p.rows, p.order, p.moved, p.away.rows, p.lates.rows} {
+	n := p.keys.sizeBytes() + p.states.sizeBytes() + p.forward.sizeBytes() + p.rowKeys.sizeBytes() + p.backKeys.sizeBytes()
+	for _, s := range [][]uint32{p.groupOf, p.slots, p.rows, p.order, p.moved, p.away.rows, p.lates.rows} {
 		n += 4 * cap(s)
 	}
+	n += 8 * (cap(p.clock.selected) + cap(p.clock.read) + cap(p.clock.never))
 	if p.sessions != nil {
 		return n + p.sessions.sizeBytes()
 	}

@@ -13,16 +13,16 @@ func (p *Partial) Merge(b *batch.Batch) error {
 		return err
 	}
 	nk := len(p.shape.keys)
-	by, starts, ends := firstColumns(nk), b.Cols[nk].Ints, b.Cols[nk+1].Ints
+	starts, ends := b.Cols[nk].Ints, b.Cols[nk+1].Ints
 	firsts := ends
 	if p.shape.firstEnd >= 0 {
 		firsts = b.Cols[p.shape.firstEnd].Ints
 	}
+	groups := p.backKeys.of(b, firstColumns(nk), p.keys)
 	slots, rows := p.slots[:0], p.rows[:0]
 	for k := range b.Len() {
 		r := rowOf(b, k)
-		p.key = batch.AppendKey(p.key[:0], b.Cols, by, r)
-		group, sl := p.keys.group(p.key), span{starts[r], ends[r]}
+		group, sl := groups[k], span{starts[r], ends[r]}
 		var slot uint32
 		if p.sessions != nil {
 			slot, _ = p.sessionSlot(group, sl, false)
@@ -106,7 +106,9 @@ func (p *Partial) forget() {
 	}
 	p.next, p.groupOf = 0, p.groupOf[:0]
 	if n := p.keys.len(); n > p.cfg.KeepKeys || n >= p.cfg.MaxGroups || len(p.keys.arena) > p.cfg.KeepKeyBytes {
-		p.keys, p.codes = newKeyTable(p.shape.keys, byBytes), codeCache{}
+		p.keys = newKeyTable(p.shape.keys, byBytes)
+		p.rowKeys.forget()
+		p.backKeys.forget()
 		p.counts.KeyResets++
 		if p.sessions != nil {
 			p.sessions.head = nil

@@ -15,12 +15,16 @@ func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint
 		p.slots = make([]uint32, n)
 	}
 	slots = p.slots[:n]
-	fast := p.hasRuns(b)
+	fast := !p.forwards() && b.Cols[p.time].Valid == nil
+	if !p.forwards() {
+		p.groups = p.rowKeys.of(b, p.by, p.keys)
+	}
+	times := p.clock.of(b, p.time, watermarks)
 	// Runs of rows that go straight into slices or sessions; between them rows that need a closer look.
 	done, listed := 0, false
 	for k := 0; k < n; k++ {
 		if fast {
-			end := p.run(b, watermarks, k, slots[done:])
+			end := k + p.run(p.groups[k:], times.at[k:n], times.watermark[k:n], slots[done:])
 			if listed {
 				for ; k < end; k++ {
 					p.rows = append(p.rows, uint32(rowOf(b, k)))
@@ -40,7 +44,7 @@ func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint
 			}
 		}
 		r := rowOf(b, k)
-		if slot, ok := p.place(b, r, watermarks); ok {
+		if slot, ok := p.place(b, k, times); ok {
 			slots[done] = slot
 			p.rows = append(p.rows, uint32(r))
 			done++
@@ -55,112 +59,85 @@ func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint
 	return slots[:done], p.rows
 }
 
-// hasRuns tells whether run works for b.
-func (p *Partial) hasRuns(b *batch.Batch) bool {
-	if p.str < 0 || p.forwards() {
-		return false
-	}
-	if d := b.Cols[p.str].Dict; p.codes.dict != d {
-		p.codes.renew(d)
-	}
-	return b.Cols[p.time].Valid == nil && b.Cols[p.str].Valid == nil
-}
-
-// run fills slots from counting row k on, up to a row that it leaves to place, and gives the number of that.
-func (p *Partial) run(b *batch.Batch, watermarks []int64, k int, slots []uint32) int {
+// run fills slots for rows of these groups and times, up to a row that it leaves to place, and gives their number.
+func (p *Partial) run(groups []uint32, times, watermarks []int64, slots []uint32) int {
 	if p.sessions != nil {
-		return p.runSessions(b, watermarks, k, slots)
+		return p.runSessions(groups, times, watermarks, slots)
 	}
-	return p.runStrings(b, watermarks, k, slots)
+	return p.runSlices(groups, times, watermarks, slots)
 }
 
-// place gives the slot of row r; ok is false where it goes another way, which it notes.
-func (p *Partial) place(b *batch.Batch, r int, watermarks []int64) (slot uint32, ok bool) {
+// place gives the slot of counting row k; ok is false where it goes another way, which it notes.
+func (p *Partial) place(b *batch.Batch, k int, times *rowTimes) (slot uint32, ok bool) {
+	r := rowOf(b, k)
+	if b.Cols[p.time].Null(r) {
+		if invariants {
+			panic("BUG: a row without event time reached a window")
+		}
+		p.counts.Invalid++
+		return 0, false
+	}
 	if p.sessions != nil {
-		return p.placeInSession(b, r, watermarks)
+		return p.placeInSession(b, k, times.at[k], times.watermark[k])
 	}
-	return p.placeInSlice(b, r, watermarks)
+	return p.placeInSlice(b, k, times.at[k], times.watermark[k])
 }
 
-// runStrings is run for rows by one string key, without nulls.
-func (p *Partial) runStrings(b *batch.Batch, watermarks []int64, from int, slots []uint32) int {
-	sel := b.Sel
-	times, codes := b.Cols[p.time].Ints[:b.N], b.Cols[p.str].Codes[:b.N]
-	slots, groups := slots[:b.Len()-from], p.codes.code
+// runSlices is run for slices.
+func (p *Partial) runSlices(groups []uint32, times, watermarks []int64, slots []uint32) int {
+	n := len(groups)
+	times, watermarks, slots = times[:n], watermarks[:n], slots[:n]
 	s := &p.slices.none
 	start, size, lateFrom, dense := int64(0), uint64(0), int64(math.MinInt64), []uint32(nil)
-	for k := range slots {
-		i := from + k
-		if sel != nil {
-			i = int(sel[i])
-		}
-		if uint64(times[i]-start) >= size || watermarks != nil && watermarks[i] >= lateFrom {
-			wm := int64(math.MinInt64)
-			if watermarks != nil {
-				wm = watermarks[i]
-			}
-			if s, _, _ = p.slices.find(times[i], wm); s == nil || s.missed > 0 {
-				return from + k
+	for k, group := range groups {
+		if t := times[k]; uint64(t-start) >= size || watermarks[k] >= lateFrom {
+			if s, _, _ = p.slices.find(t, watermarks[k]); s == nil || s.missed > 0 {
+				return k
 			}
 			start, size, lateFrom, dense = s.start, uint64(s.end-s.start), s.to, s.index.dense
 		}
-		code := codes[i]
-		if int(code) >= len(groups) || groups[code] == 0 {
-			p.stringGroup(b, i)
-			groups = p.codes.code
-		}
-		group := groups[code] - 1
-		if int(group) < len(dense) && dense[group] != 0 {
-			slots[k] = dense[group] - 1
-			continue
+		if int(group) < len(dense) {
+			if slot := dense[group]; slot != 0 {
+				slots[k] = slot - 1
+				continue
+			}
 		}
 		slot, ok := p.slotOf(s, group, true)
 		if !ok {
-			return from + k
+			return k
 		}
 		slots[k] = slot
 		dense = s.index.dense
 	}
-	return b.Len()
+	return n
 }
 
-// runSessions is run for rows by one string key, without nulls, that go on with the latest session of their key.
-func (p *Partial) runSessions(b *batch.Batch, watermarks []int64, from int, slots []uint32) int {
-	sel, gap, lateness := b.Sel, p.shape.gap, p.shape.lateness
-	times, codes := b.Cols[p.time].Ints[:b.N], b.Cols[p.str].Codes[:b.N]
-	groups, head, pending := p.codes.code, p.sessions.head, p.sessions.time
-	for k := range slots[:b.Len()-from] {
-		i := from + k
-		if sel != nil {
-			i = int(sel[i])
+// runSessions is run for rows that go on with the latest session of their key.
+func (p *Partial) runSessions(groups []uint32, times, watermarks []int64, slots []uint32) int {
+	n := len(groups)
+	times, watermarks, slots = times[:n], watermarks[:n], slots[:n]
+	head, pending, gap, lateness := p.sessions.head, p.sessions.time, p.shape.gap, p.shape.lateness
+	for k, group := range groups {
+		t := times[k]
+		if int(group) >= len(head) || head[group] == 0 || t > maxTime {
+			return k
 		}
-		code, t := codes[i], times[i]
-		if int(code) >= len(groups) || groups[code] == 0 || int(groups[code]) > len(head) || t > maxTime {
-			return from + k
-		}
-		at := head[groups[code]-1]
-		if at == 0 {
-			return from + k
-		}
-		last := &pending[at-1]
-		if t < last.start || t >= last.end || watermarks != nil && t+gap+lateness <= watermarks[i] {
-			return from + k
+		last := &pending[head[group]-1]
+		if t < last.start || t >= last.end || t+gap+lateness <= watermarks[k] {
+			return k
 		}
 		if t+gap > last.end {
 			last.end = t + gap
 			p.newest = max(p.newest, t+gap)
 		}
-		slots[k] = at - 1
+		slots[k] = head[group] - 1
 	}
-	return b.Len()
+	return n
 }
 
 // placeInSlice is place for slices.
-func (p *Partial) placeInSlice(b *batch.Batch, r int, watermarks []int64) (slot uint32, ok bool) {
-	t, wm, ok := p.timeOf(b, r, watermarks)
-	if !ok {
-		return 0, false
-	}
+func (p *Partial) placeInSlice(b *batch.Batch, k int, t, wm int64) (slot uint32, ok bool) {
+	r := rowOf(b, k)
 	s, v, missed := p.slices.find(t, wm)
 	switch {
 	case v == absurd:
@@ -181,18 +158,15 @@ func (p *Partial) placeInSlice(b *batch.Batch, r int, watermarks []int64) (slot 
 		p.away.note(r, s.firstEnd, s.end)
 		return 0, false
 	}
-	if slot, ok = p.slotOf(s, p.rowGroup(b, r), true); !ok {
+	if slot, ok = p.slotOf(s, p.groups[k], true); !ok {
 		p.overflow(b, r, s.firstEnd, s.end)
 	}
 	return slot, ok
 }
 
 // placeInSession is place for sessions.
-func (p *Partial) placeInSession(b *batch.Batch, r int, watermarks []int64) (slot uint32, ok bool) {
-	t, wm, ok := p.timeOf(b, r, watermarks)
-	if !ok {
-		return 0, false
-	}
+func (p *Partial) placeInSession(b *batch.Batch, k int, t, wm int64) (slot uint32, ok bool) {
+	r := rowOf(b, k)
 	sl, ok := p.shape.sliceOf(t)
 	switch {
 	case !ok:
@@ -208,27 +182,42 @@ func (p *Partial) placeInSession(b *batch.Batch, r int, watermarks []int64) (slo
 		p.away.note(r, sl.end, t+1)
 		return 0, false
 	}
-	if slot, ok = p.sessionSlot(p.rowGroup(b, r), sl, true); !ok {
+	if slot, ok = p.sessionSlot(p.groups[k], sl, true); !ok {
 		p.overflow(b, r, sl.end, t+1)
 	}
 	return slot, ok
 }
 
-// timeOf is the event time of row r and the watermark that it came at.
-func (p *Partial) timeOf(b *batch.Batch, r int, watermarks []int64) (t, wm int64, ok bool) {
-	times := &b.Cols[p.time]
-	if times.Null(r) {
-		if invariants {
-			panic("BUG: a row without event time reached a window")
+// rowTimes are the event times of a batch's counting rows and the watermarks that they came at.
+type rowTimes struct {
+	at, watermark         []int64
+	selected, read, never []int64 // scratch
+}
+
+func (x *rowTimes) of(b *batch.Batch, column int, watermarks []int64) *rowTimes {
+	n := b.Len()
+	x.at, x.watermark = b.Cols[column].Ints, watermarks
+	if b.Sel != nil {
+		x.selected = x.selected[:0]
+		for _, r := range b.Sel {
+			x.selected = append(x.selected, x.at[r])
 		}
-		p.counts.Invalid++
-		return 0, 0, false
+		x.at = x.selected
 	}
-	wm = math.MinInt64
-	if watermarks != nil {
-		wm = watermarks[r]
+	switch {
+	case watermarks == nil:
+		for len(x.never) < n {
+			x.never = append(x.never, math.MinInt64)
+		}
+		x.watermark = x.never[:n]
+	case b.Sel != nil:
+		x.read = x.read[:0]
+		for _, r := range b.Sel {
+			x.read = append(x.read, watermarks[r])
+		}
+		x.watermark = x.read
 	}
-	return times.Ints[r], wm, true
+	return x
 }
 
 // slotOf gives the slot of a group in a slice, made if need be; ok is false where it would be one group too many.
@@ -267,23 +256,4 @@ func (p *Partial) sessionSlot(group uint32, sl span, bounded bool) (slot uint32,
 	}
 	x.insert(group, slot, sl, after)
 	return slot, true
-}
-
-func (p *Partial) rowGroup(b *batch.Batch, r int) uint32 {
-	if p.str >= 0 && !b.Cols[p.str].Null(r) {
-		if code := b.Cols[p.str].Codes[r]; int(code) < len(p.codes.code) && p.codes.code[code] != 0 {
-			return p.codes.code[code] - 1
-		}
-		return p.stringGroup(b, r)
-	}
-	p.key = batch.AppendKey(p.key[:0], b.Cols, p.by, r)
-	return p.keys.group(p.key)
-}
-
-// stringGroup looks the group of a string key up and remembers it by the code.
-func (p *Partial) stringGroup(b *batch.Batch, r int) uint32 {
-	p.key = batch.AppendKey(p.key[:0], b.Cols, p.by, r)
-	group := p.keys.group(p.key)
-	p.codes.set(b.Cols[p.str].Codes[r], group)
-	return group
 }
