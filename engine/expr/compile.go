@@ -13,38 +13,57 @@ import (
 // e may come from outside: what is not well-typed, out of range or larger than
 // MaxNodes and MaxDepth is refused with ErrInvalid.
 func Compile(e *plan.Expr, in batch.Schema, env Env) (*Program, error) {
-	c := compiler{in: in, env: env}
-	root, err := c.expr(e, 0)
+	c := newCompiler(in, env)
+	roots, err := c.roots([]*plan.Expr{e})
 	if err != nil {
 		return nil, err
 	}
-	return &Program{in: slices.Clone(in), used: c.used, typ: batch.Type(e.Type), root: root}, nil
+	return &Program{input: input{slices.Clone(in), c.used}, typ: batch.Type(e.Type), root: roots[0]}, nil
 }
 
 type compiler struct {
-	in    batch.Schema
-	env   Env
-	used  []int
-	nodes int
+	in      batch.Schema
+	env     Env
+	used    []int
+	nodes   int
+	at      int // of the expressions given
+	numbers numbering
+	shared  map[int]*shared // by number
+	scope   int
+	parents []int // by scope
+}
+
+func newCompiler(in batch.Schema, env Env) *compiler {
+	return &compiler{in: in, env: env, shared: map[int]*shared{}, parents: []int{0},
+		numbers: numbering{ids: map[string]int{}, of: map[*plan.Expr]int{}}}
+}
+
+// roots compiles expressions that are evaluated over the same rows.
+func (c *compiler) roots(list []*plan.Expr) ([]node, error) {
+	for i, e := range list {
+		c.at = i
+		if _, err := c.number(e, 0); err != nil {
+			return nil, err
+		}
+	}
+	nodes := make([]node, len(list))
+	for i, e := range list {
+		c.at = i
+		n, err := c.expr(e)
+		if err != nil {
+			return nil, err
+		}
+		nodes[i] = n
+	}
+	return nodes, nil
 }
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
-func (c *compiler) expr(e *plan.Expr, depth int) (node, error) {
-	if e == nil {
-		return nil, invalid("an operand is missing")
-	}
-	if e.Type > uint32(batch.Timestamp) || !batch.Type(e.Type).Valid() {
-		return nil, invalid("unknown type %d", e.Type)
-	}
-	if depth > MaxDepth {
-		return nil, invalid("nested deeper than %d", MaxDepth)
-	}
-	if c.nodes++; c.nodes > MaxNodes {
-		return nil, invalid("more than %d operations", MaxNodes)
-	}
+// expr compiles an expression that has its number.
+func (c *compiler) expr(e *plan.Expr) (node, error) {
 	switch k := e.Kind.(type) {
 	case *plan.Expr_Column:
 		return c.column(k.Column, batch.Type(e.Type))
@@ -54,7 +73,15 @@ func (c *compiler) expr(e *plan.Expr, depth int) (node, error) {
 		if k.Call == nil {
 			return nil, invalid("a call without an operation")
 		}
-		return c.call(k.Call, batch.Type(e.Type), depth)
+		id := c.numbers.of[e]
+		if n := c.reuse(id); n != nil {
+			return n, nil
+		}
+		n, err := c.call(k.Call, batch.Type(e.Type))
+		if err != nil {
+			return nil, err
+		}
+		return c.offer(id, n), nil
 	}
 	return nil, invalid("neither column, literal nor call")
 }
@@ -101,17 +128,54 @@ func newLiteral(v *plan.Value, t batch.Type) (node, error) {
 	return l, nil
 }
 
-func (c *compiler) call(k *plan.Call, t batch.Type, depth int) (node, error) {
-	if len(k.Args) > MaxNodes {
-		return nil, invalid("more than %d operations", MaxNodes)
+// args compiles the arguments of a call. Those that are evaluated for some of
+// the rows only have scopes of their own.
+func (c *compiler) args(k *plan.Call) ([]node, error) {
+	args := make([]node, len(k.Args))
+	compile := func(i int) (err error) {
+		args[i], err = c.expr(k.Args[i])
+		return err
 	}
-	args, types := make([]node, len(k.Args)), make([]batch.Type, len(k.Args))
-	for i, a := range k.Args {
-		n, err := c.expr(a, depth+1)
-		if err != nil {
+	// from compiles the arguments from i on, each within the scope of the one before.
+	var from func(i int) error
+	from = func(i int) error {
+		if i >= len(args) {
+			return nil
+		}
+		if k.Op == "case" && i+1 < len(args) {
+			if err := compile(i); err != nil {
+				return err
+			}
+			if err := c.inside(func() error { return compile(i + 1) }); err != nil {
+				return err
+			}
+			return c.inside(func() error { return from(i + 2) })
+		}
+		if err := compile(i); err != nil {
+			return err
+		}
+		return c.inside(func() error { return from(i + 1) })
+	}
+	switch k.Op {
+	case "and", "or", "case", "coalesce", "in":
+		return args, from(0)
+	}
+	for i := range args {
+		if err := compile(i); err != nil {
 			return nil, err
 		}
-		args[i], types[i] = n, batch.Type(a.Type)
+	}
+	return args, nil
+}
+
+func (c *compiler) call(k *plan.Call, t batch.Type) (node, error) {
+	args, err := c.args(k)
+	if err != nil {
+		return nil, err
+	}
+	types := make([]batch.Type, len(k.Args))
+	for i, a := range k.Args {
+		types[i] = batch.Type(a.Type)
 	}
 	if name, ok := strings.CutPrefix(k.Op, UDFPrefix); ok {
 		return c.udf(name, t, types, args)
@@ -126,7 +190,11 @@ func (c *compiler) call(k *plan.Call, t batch.Type, depth int) (node, error) {
 	if z := plan.ZoneOf(k); z != nil {
 		return c.zoned(k.Op, z, args)
 	}
-	return build(k.Op, t, types, args)
+	n, err := build(k.Op, t, types, args)
+	if err != nil {
+		return nil, err
+	}
+	return fold(n, t, args), nil
 }
 
 // zoned makes the node of an operation in a time zone.
@@ -203,9 +271,9 @@ func build(op string, t batch.Type, types []batch.Type, args []node) (node, erro
 		if len(args)%2 == 1 {
 			x.vals = append(x.vals, args[len(args)-1])
 		}
-		return x, nil
+		return simplerChoice(x), nil
 	case "coalesce":
-		return &coalesce{typ: t, args: args}, nil
+		return simplerCoalesce(&coalesce{typ: t, args: args}), nil
 	case "nullif":
 		return &nullif{typ: t, a: args[0], b: args[1]}, nil
 	case "greatest":
@@ -248,7 +316,7 @@ func newCompare(cmp comparison, t batch.Type, a, b node) node {
 	return &compare{comparison: cmp, typ: t, a: a, b: b}
 }
 
-// newJunction flattens a AND (b AND c).
+// newJunction flattens a AND (b AND c) and leaves out what decides nothing.
 func newJunction(dominant bool, args []node) node {
 	x := &junction{dominant: dominant}
 	for _, a := range args {
@@ -258,7 +326,7 @@ func newJunction(dominant bool, args []node) node {
 			x.args = append(x.args, a)
 		}
 	}
-	return x
+	return simplerJunction(x)
 }
 
 func newIn(t batch.Type, x node, list []node) node {
@@ -279,7 +347,7 @@ func newIn(t batch.Type, x node, list []node) node {
 				s.nan = s.nan || c.d != c.d
 			}
 		}
-		return s
+		return s.settle()
 	case batch.String:
 		if nulls {
 			return &in{x: x, first: list[0], rest: list[1:]}
@@ -296,7 +364,7 @@ func newIn(t batch.Type, x node, list []node) node {
 				s.set[c.i] = struct{}{}
 			}
 		}
-		return s
+		return s.settle()
 	}
 }
 

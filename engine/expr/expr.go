@@ -42,12 +42,29 @@ type Env struct {
 // Program is a compiled expression. It owns the memory of its results, so one
 // goroutine uses it at a time.
 type Program struct {
-	in   batch.Schema
-	used []int // columns of the batch that the program reads
-	typ  batch.Type
-	root node
-	run  run
-	out  result // the root's column, when failed rows must be null in it
+	input input
+	typ   batch.Type
+	root  node
+	run   run
+	out   result // the root's column, when failed rows must be null in it
+}
+
+// input is what a program expects of a batch.
+type input struct {
+	schema batch.Schema
+	used   []int // columns that are read
+}
+
+func (in *input) check(b *batch.Batch) error {
+	if len(b.Cols) != len(in.schema) {
+		return fmt.Errorf("%w: it has %d columns, expected %d", ErrBatch, len(b.Cols), len(in.schema))
+	}
+	for _, i := range in.used {
+		if err := checkColumn(&b.Cols[i], in.schema[i], b.N); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Type is the type of the program's value.
@@ -63,11 +80,11 @@ func (p *Program) SetEventTime(micros int64) { p.run.eventTime = micros }
 // is null in the result. An error means that nothing of the batch could be
 // computed: a user-defined function is unusable, or b does not fit.
 func (p *Program) Eval(b *batch.Batch, fail func(row int, reason string)) (*batch.Column, error) {
-	if err := p.begin(b, fail); err != nil {
+	if err := p.run.begin(&p.input, b, fail); err != nil {
 		return nil, err
 	}
 	col := p.root.eval(&p.run, b.Sel)
-	failed, err := p.end()
+	failed, err := p.run.end()
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +112,11 @@ func (p *Program) Filter(b *batch.Batch, dst []uint32, fail func(row int, reason
 	if p.typ != batch.Bool {
 		return nil, fmt.Errorf("%w: a filter must be bool, not %s", ErrInvalid, p.typ)
 	}
-	if err := p.begin(b, fail); err != nil {
+	if err := p.run.begin(&p.input, b, fail); err != nil {
 		return nil, err
 	}
 	dst = filterRows(p.root, &p.run, b.Sel, dst[:0])
-	failed, err := p.end()
+	failed, err := p.run.end()
 	if err != nil {
 		return nil, err
 	}
@@ -116,17 +133,13 @@ func (p *Program) Filter(b *batch.Batch, dst []uint32, fail func(row int, reason
 	return dst[:k], nil
 }
 
-func (p *Program) begin(b *batch.Batch, fail func(row int, reason string)) error {
-	if len(b.Cols) != len(p.in) {
-		return fmt.Errorf("%w: it has %d columns, expected %d", ErrBatch, len(b.Cols), len(p.in))
+// begin prepares for one batch.
+func (r *run) begin(in *input, b *batch.Batch, fail func(row int, reason string)) error {
+	if err := in.check(b); err != nil {
+		return err
 	}
-	for _, i := range p.used {
-		if err := checkColumn(&b.Cols[i], p.in[i], b.N); err != nil {
-			return err
-		}
-	}
-	r := &p.run
 	r.b, r.n, r.fail, r.err, r.anyFailed = b, b.N, fail, nil, false
+	r.batch++
 	if r.dict == nil || dictWorn(r.dict) {
 		r.dict = batch.NewDict()
 	}
@@ -148,7 +161,7 @@ func checkColumn(c *batch.Column, f batch.Field, n int) error {
 }
 
 // end forgets the batch, so that the program does not keep it alive.
-func (p *Program) end() (failed bool, err error) {
-	p.run.b, p.run.fail = nil, nil
-	return p.run.anyFailed, p.run.err
+func (r *run) end() (failed bool, err error) {
+	r.b, r.fail = nil, nil
+	return r.anyFailed, r.err
 }

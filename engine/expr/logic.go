@@ -1,6 +1,9 @@
 package expr
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/leatio/leat/engine/batch"
 )
 
@@ -177,6 +180,7 @@ func (x *in) eval(r *run, rows []uint32) *batch.Column {
 type inNumbers[T number] struct {
 	x     node
 	set   map[T]struct{}
+	short []T  // the set, if it is small enough to be tried one by one
 	nan   bool // the list has a NaN
 	nulls bool
 	out   result
@@ -187,12 +191,38 @@ func (x *inNumbers[T]) eval(r *run, rows []uint32) *batch.Column {
 	x.out.reset(batch.Bool, r.n)
 	x.out.validFrom(r.n, a)
 	dst, v := x.out.col.Bools, values[T](a, r.n)
-	for _, i := range r.all(rows) {
-		_, ok := x.set[v[i]]
-		dst[i] = ok || x.nan && v[i] != v[i]
+	rows = r.all(rows)
+	if x.short != nil {
+		for _, i := range rows {
+			hit := 0
+			for _, c := range x.short {
+				hit |= b2i(v[i] == c)
+			}
+			dst[i] = hit != 0
+		}
+	} else {
+		for _, i := range rows {
+			_, dst[i] = x.set[v[i]]
+		}
+	}
+	if !x.nan && !x.nulls {
+		return &x.out.col
+	}
+	for _, i := range rows {
+		dst[i] = dst[i] || x.nan && v[i] != v[i]
 		if x.nulls && !dst[i] {
 			x.out.setNull(r.n, int(i))
 		}
 	}
 	return &x.out.col
+}
+
+// maxShort is how many constants are compared one by one faster than they are looked up.
+const maxShort = 8
+
+func (x *inNumbers[T]) settle() node {
+	if len(x.set) <= maxShort {
+		x.short = slices.Collect(maps.Keys(x.set))
+	}
+	return x
 }

@@ -26,6 +26,7 @@ type filterer interface {
 // run is what the nodes of a program share during one Eval.
 type run struct {
 	b         *batch.Batch
+	batch     uint64 // counts batches, from 1 on
 	n         int
 	eventTime int64
 	fail      func(row int, reason string)

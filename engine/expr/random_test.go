@@ -90,7 +90,13 @@ func randomBatch(r *rand.Rand, n int, dicts []*batch.Dict) *batch.Batch {
 }
 
 // grower makes random well-typed expressions.
-type grower struct{ r *rand.Rand }
+type grower struct {
+	r *rand.Rand
+	// made are calls that may stand there again, by type; nil = never.
+	made map[batch.Type][]*plan.Expr
+}
+
+func newGrower(r *rand.Rand) grower { return grower{r, map[batch.Type][]*plan.Expr{}} }
 
 func (g grower) literal(t batch.Type) *plan.Expr {
 	v := &plan.Value{}
@@ -135,7 +141,19 @@ func (g grower) call(op string, t batch.Type, depth int, types ...batch.Type) *p
 	for i, at := range types {
 		args[i] = g.expr(at, depth-1)
 	}
-	return &plan.Expr{Type: uint32(t), Kind: &plan.Expr_Call{Call: &plan.Call{Op: op, Args: args}}}
+	e := &plan.Expr{Type: uint32(t), Kind: &plan.Expr_Call{Call: &plan.Call{Op: op, Args: args}}}
+	if g.made != nil {
+		g.made[t] = append(g.made[t], e)
+	}
+	return e
+}
+
+func (g grower) depth(e *plan.Expr) int {
+	d := 0
+	for _, a := range e.GetCall().GetArgs() {
+		d = max(d, 1+g.depth(a))
+	}
+	return d
 }
 
 func (g grower) times(t batch.Type, n int) []batch.Type {
@@ -149,6 +167,11 @@ func (g grower) times(t batch.Type, n int) []batch.Type {
 func (g grower) expr(t batch.Type, depth int) *plan.Expr {
 	if depth <= 0 || g.r.IntN(10) == 0 {
 		return g.leaf(t)
+	}
+	if made := g.made[t]; len(made) > 0 && g.r.IntN(5) == 0 {
+		if e := one(g.r, made); g.depth(e) <= 6 {
+			return pb.Clone(e)
+		}
 	}
 	if g.r.IntN(3) == 0 {
 		return g.anyType(t, depth)
@@ -308,7 +331,7 @@ func TestRandomExpressions(t *testing.T) {
 	}
 	for seed := range rounds {
 		r := rand.New(rand.NewPCG(uint64(seed), 1))
-		g := grower{r}
+		g := newGrower(r)
 		typ := one(r, []batch.Type{batch.Bool, batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp, batch.Bytes})
 		e := g.expr(typ, 1+r.IntN(5))
 		p, err := Compile(e, randomSchema, Env{Functions: testFunctions{t}, Zones: zones})
@@ -442,7 +465,7 @@ func sameFilter(p *Program, e *plan.Expr, b *batch.Batch, rows []uint32) error {
 func FuzzCompile(f *testing.F) {
 	for seed := range 200 {
 		r := rand.New(rand.NewPCG(uint64(seed), 2))
-		e := grower{r}.expr(one(r, []batch.Type{batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp}), 4)
+		e := newGrower(r).expr(one(r, []batch.Type{batch.Bool, batch.Int, batch.Double, batch.String, batch.Timestamp}), 4)
 		text, err := pb.Append(nil, e)
 		if err != nil {
 			f.Fatal(err)
