@@ -11,7 +11,7 @@ import (
 // project computes the columns of its output; a row that fails in one of them
 // is rejected once and dropped.
 type project struct {
-	programs []*expr.Program
+	programs *expr.Set
 	fails    failures
 	failFunc func(int, string)
 	revised  revisions
@@ -26,12 +26,9 @@ func newProject(p *plan.Project, in, out batch.Schema, env *rowEnv, afterWindow 
 	}
 	op := &project{fails: failures{env: env}, revised: newRevisions(in, afterWindow), passed: make([]uint32, 0, 1), sel: make([]uint32, 0, 1)}
 	op.failFunc = op.fail
-	for i, e := range p.Columns {
-		prog, err := expr.Compile(e, in, env.exprs)
-		if err != nil {
-			return nil, fmt.Errorf("column %q: %w", out[i].Name, err)
-		}
-		op.programs = append(op.programs, prog)
+	var err error
+	if op.programs, err = expr.CompileAll(p.Columns, in, env.exprs); err != nil {
+		return nil, fmt.Errorf("project: %w", err)
 	}
 	op.out.Cols = make([]batch.Column, len(out))
 	return op, nil
@@ -46,13 +43,9 @@ func (p *project) fail(row int, reason string) {
 
 func (p *project) process(b *batch.Batch, emit Emit) error {
 	p.fails.begin(b)
-	for i, prog := range p.programs {
-		prog.SetEventTime(p.fails.env.eventTime)
-		c, err := prog.Eval(b, p.failFunc)
-		if err != nil {
-			return fmt.Errorf("project: %w", err)
-		}
-		p.out.Cols[i] = *c
+	p.programs.SetEventTime(p.fails.env.eventTime)
+	if err := p.programs.Eval(b, p.out.Cols, p.failFunc); err != nil {
+		return fmt.Errorf("project: %w", err)
 	}
 	p.out.N, p.out.Sel, p.out.Deleted, p.out.Origin = b.N, b.Sel, b.Deleted, b.Origin
 	if len(p.fails.rows) > 0 {

@@ -33,7 +33,7 @@ func (s *Set) SetEventTime(micros int64) { s.run.eventTime = micros }
 // Eval computes the values for the rows of b that count and puts the columns
 // in dst, one for each expression. They have b.N rows and are valid at the rows of b.Sel, until
 // the next Eval and as long as b. A row that fails in any of them calls fail (which may be
-// nil) once; its values are unspecified in all. An error means that nothing of the batch could be computed.
+// nil) once; then it has unspecified values, or null, in all but the columns that b has itself. An error means that nothing of the batch could be computed.
 func (s *Set) Eval(b *batch.Batch, dst []batch.Column, fail func(row int, reason string)) error {
 	if len(dst) != len(s.roots) {
 		return fmt.Errorf("%w: %d columns for %d expressions", ErrBatch, len(dst), len(s.roots))
