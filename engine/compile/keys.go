@@ -12,7 +12,7 @@ var (
 
 const (
 	exactDoubles = 1 << 53 // largest run of whole numbers that YAML readers agree on
-	maxNumber    = 1e300
+	maxNumber    = 1e15
 )
 
 func expression(doc string) *shape { return &shape{kind: kindExpr, doc: doc} }

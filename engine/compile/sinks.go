@@ -69,7 +69,7 @@ func (b *builder) sinks(v *value, o *output) {
 			continue
 		}
 		id := strings.TrimSpace(e.key.Value + " " + sinkTarget(sink.plan))
-		if seen[id] || b.taken(sink.plan) {
+		if known := sinkTarget(sink.plan) != "" || e.key.Value == "stdout"; known && (seen[id] || b.taken(sink.plan)) {
 			b.c.at(e.key, fmt.Sprintf("the sink %s stands here a second time", id), "only one")
 		}
 		seen[id] = true
