@@ -13,6 +13,7 @@ import (
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/internal/cli"
 	"github.com/leatio/leat/internal/modules"
+	"github.com/leatio/leat/internal/reference"
 	"github.com/leatio/leat/wasm"
 )
 
@@ -23,6 +24,7 @@ type pipelineFile struct {
 	plan    *plan.Plan
 	host    *wasm.Host
 	modules *modules.Disk
+	lookups *reference.Disk
 }
 
 // openFile reads and compiles a file; mistakes in it are the user's. Close frees the host.
@@ -40,11 +42,17 @@ func openFile(ctx context.Context, name string) (f *pipelineFile, err error) {
 		return nil, err
 	}
 	f.modules = modules.NewDisk(ctx, f.host, filepath.Dir(name))
-	f.plan, err = compile.Compile(text, compile.Options{File: name, Modules: f.modules, PipelineID: "local", Version: 1})
+	f.lookups = reference.NewDisk(filepath.Dir(name))
+	f.plan, err = compile.Compile(text, f.options())
 	if err != nil {
 		return nil, errors.Join(cli.Mistake(err), f.close(ctx))
 	}
 	return f, nil
+}
+
+// options are how the file is compiled here.
+func (f *pipelineFile) options() compile.Options {
+	return compile.Options{File: f.name, Modules: f.modules, Lookups: f.lookups, PipelineID: "local", Version: 1}
 }
 
 func (f *pipelineFile) close(ctx context.Context) error { return f.host.Close(ctx) }

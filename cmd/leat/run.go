@@ -76,7 +76,7 @@ func runFile(c *cobra.Command, f *pipelineFile, given, stats bool) error {
 	rejects := &rejectPrinter{w: c.ErrOrStderr()}
 	began, cpu := time.Now(), cpuTime()
 	st, err := local.Run(c.Context(), local.Config{
-		Plan: f.plan, Functions: functions, Source: src, Stdout: c.OutOrStdout(), Dir: dir, Reject: rejects.reject,
+		Plan: f.plan, Functions: functions, Lookups: f.lookups, Source: src, Stdout: c.OutOrStdout(), Dir: dir, Reject: rejects.reject,
 	})
 	rejects.more()
 	if stats {

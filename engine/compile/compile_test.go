@@ -162,7 +162,7 @@ func TestExamplePlans(t *testing.T) {
 // testLookups knows the table of sites.
 type testLookups struct{}
 
-func (testLookups) Lookup(ref LookupRef) (*LookupInfo, error) {
+func (testLookups) Reference(ref LookupRef) (*LookupInfo, error) {
 	if ref.File != "sites.csv" && ref.Table != "sites" {
 		return nil, errors.New("there is no such table")
 	}

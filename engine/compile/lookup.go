@@ -11,9 +11,9 @@ import (
 
 // Lookups finds reference tables.
 type Lookups interface {
-	// Lookup gives the content of a reference table: of a file (.csv or .json), relative to
+	// Reference finds the content of a reference table: of a file (.csv or .json), relative to
 	// the pipeline file, or of a result table of the cloud node.
-	Lookup(ref LookupRef) (*LookupInfo, error)
+	Reference(ref LookupRef) (*LookupInfo, error)
 }
 
 // LookupRef names a reference table and says what the pipeline takes it for.
@@ -85,7 +85,7 @@ func (b *builder) lookupTable(choice entry, ref LookupRef, refresh int64) (int, 
 		b.c.at(choice.value.node, "there is nothing here to find the reference table in", "")
 		return 0, false
 	}
-	info, err := b.c.o.Lookups.Lookup(ref)
+	info, err := b.c.o.Lookups.Reference(ref)
 	if err != nil {
 		b.c.at(choice.value.node, fmt.Sprintf("reference table %q: %v", choice.value.text, err), "")
 		return 0, false

@@ -1,7 +1,7 @@
 // Package jsonl writes batches as JSON lines: an object a row, keys in the
 // order of the schema, timestamps as RFC 3339 in UTC, doubles in the shortest
 // form that reads back as the same number, NaN and infinities as the strings PostgreSQL prints, bytes
-// as base64. Columns named in Hidden are left out.
+// as base64. Columns named in Hidden are left out, the revision not where its results say how complete they are.
 package jsonl
 
 import (
@@ -22,6 +22,7 @@ func Hidden(name string) bool { return name == plan.Revision }
 // said of its key ends in "_deleted":true.
 func Append(dst []byte, s batch.Schema, b *batch.Batch) []byte {
 	var times [4]timeText
+	shown := s.Index(plan.AgentsSeen) >= 0 // completeness: true
 	for k := range b.Len() {
 		i := k
 		if b.Sel != nil {
@@ -30,7 +31,7 @@ func Append(dst []byte, s batch.Schema, b *batch.Batch) []byte {
 		dst = append(dst, '{')
 		first := true
 		for c := range s {
-			if Hidden(s[c].Name) {
+			if Hidden(s[c].Name) && !shown {
 				continue
 			}
 			if !first {

@@ -31,6 +31,8 @@ type Config struct {
 	Source    source.Source
 	Stdout    io.Writer
 	Dir       string // file sinks are relative to it
+	// Sink takes the rows of all sinks instead of what they name. May be nil.
+	Sink engine.SinkFunc
 	// Reject is told of every message or row that cannot be worked on. May be nil.
 	Reject engine.RejectFunc
 }
@@ -119,10 +121,13 @@ func (r *run) prepare() (err error) {
 	if r.cloud, err = engine.NewCloud(r.cfg.Plan, cc); err != nil {
 		return err
 	}
+	if r.cfg.Stdout == nil {
+		r.cfg.Stdout = io.Discard
+	}
 	r.stdout = &output{w: bufio.NewWriterSize(r.cfg.Stdout, 64<<10)}
 	for _, f := range []*plan.Fragment{r.cfg.Plan.Edge, r.cfg.Plan.Cloud} {
 		for _, n := range f.GetNodes() {
-			if n.GetSink() == nil {
+			if n.GetSink() == nil || r.cfg.Sink != nil {
 				continue
 			}
 			if r.out[n], err = r.open(n.GetSink()); err != nil {
@@ -163,6 +168,9 @@ func (r *run) sink(n *plan.Node, s batch.Schema, b *batch.Batch) error {
 		}
 	}
 	r.stats.Results += int64(b.Len())
+	if r.cfg.Sink != nil {
+		return r.cfg.Sink(n, s, b)
+	}
 	r.buf = jsonl.Append(r.buf[:0], s, b)
 	_, err := r.out[n].w.Write(r.buf)
 	return err
