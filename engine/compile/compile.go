@@ -42,13 +42,7 @@ type ModuleInfo struct {
 // Compile makes the plan of a pipeline file. The error is of type Mistakes and
 // holds all mistakes of the file, sorted by place.
 func Compile(src []byte, o Options) (*plan.Plan, error) {
-	if o.File == "" {
-		o.File = "pipeline.yaml"
-	}
-	c := &compiler{o: o, src: src, functions: map[string]sql.Signature{}}
-	if len(src) <= maxFileBytes {
-		c.lines = strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
-	}
+	c := newCompiler(src, o)
 	p := c.compile()
 	if len(c.mistakes) > 0 {
 		return nil, c.mistakes.sorted().capped()
@@ -59,6 +53,21 @@ func Compile(src []byte, o Options) (*plan.Plan, error) {
 		return nil, c.mistakes
 	}
 	return p, nil
+}
+
+func newCompiler(src []byte, o Options) *compiler {
+	if o.File == "" {
+		o.File = "pipeline.yaml"
+	}
+	return &compiler{o: o, src: src, lines: linesOf(src), functions: map[string]sql.Signature{}}
+}
+
+// linesOf are the lines of a file; nil where it is too large.
+func linesOf(src []byte) []string {
+	if len(src) > maxFileBytes {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
 }
 
 // compiler holds what one run of Compile gathers.
@@ -81,6 +90,8 @@ type compiler struct {
 	brokenParams  map[string]bool
 	paramOrder    []string
 	zones         map[string]bool // that the file names
+	beside        *CaseFile       // of test cases; may be nil
+	cases         []Case
 }
 
 func (c *compiler) compile() *plan.Plan {

@@ -130,6 +130,8 @@ func testsKeys() *shape {
 			}},
 		}
 	}
+	branch := rows("The rows of the branch: objects, or a file of JSON lines.")
+	branch.scalar = text("A file of JSON lines.")
 	count := &shape{kind: kindInt, min: 0, max: exactDoubles, doc: "How many."}
 	return listOf(&shape{
 		kind: kindObject, doc: "A case for leat test: rows in, results out.",
@@ -141,7 +143,7 @@ func testsKeys() *shape {
 			{name: "expect", required: true, shape: &shape{
 				kind: kindAny, doc: "The results: rows where there are no branches, else a mapping of branch to rows.",
 				list:    listOf(mapOf(literal("The value of a column."), "A row: columns and values."), "Rows."),
-				mapping: mapOf(rows("The rows of the branch: objects, or a file of JSON lines."), "Branches and their rows. \"file\" alone names a file of JSON lines."),
+				mapping: mapOf(branch, "Branches and their rows; where there are none, {file: ...} names a file of JSON lines."),
 			}},
 			{name: "late", def: "0", shape: count},
 			{name: "rejects", def: "0", shape: count},

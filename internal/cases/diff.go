@@ -1,0 +1,123 @@
+package cases
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxCompared bounds the table by which lines are matched; longer lists are
+// compared line by line.
+const maxCompared = 4_000_000
+
+const contextLines = 3
+
+// diff is a unified diff of two lists of lines; empty where they are equal.
+func diff(want, got []string) string {
+	steps := align(want, got)
+	changed := false
+	for _, s := range steps {
+		changed = changed || s.mark != ' '
+	}
+	if !changed {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("--- expected\n+++ got\n")
+	for from := 0; from < len(steps); {
+		first := from
+		for first < len(steps) && steps[first].mark == ' ' {
+			first++
+		}
+		if first == len(steps) {
+			break
+		}
+		last := first // the last change of this hunk
+		for i := first; i < len(steps) && i <= last+2*contextLines; i++ {
+			if steps[i].mark != ' ' {
+				last = i
+			}
+		}
+		begin, end := max(from, first-contextLines), min(len(steps), last+contextLines+1)
+		writeHunk(&b, steps[begin:end])
+		from = end
+	}
+	return b.String()
+}
+
+// lineStep is a line that both have (' '), or only what was expected ('-') or what came ('+').
+type lineStep struct {
+	mark      byte
+	text      string
+	want, got int // lines before it
+}
+
+func writeHunk(b *strings.Builder, steps []lineStep) {
+	wants, gots := 0, 0
+	for _, s := range steps {
+		if s.mark != '+' {
+			wants++
+		}
+		if s.mark != '-' {
+			gots++
+		}
+	}
+	fmt.Fprintf(b, "@@ -%d,%d +%d,%d @@\n", steps[0].want+1, wants, steps[0].got+1, gots)
+	for _, s := range steps {
+		b.WriteByte(s.mark)
+		b.WriteString(s.text + "\n")
+	}
+}
+
+// align finds a longest common subsequence.
+func align(want, got []string) []lineStep {
+	n, m := len(want), len(got)
+	var steps []lineStep
+	if n*m > maxCompared {
+		return inTurn(want, got)
+	}
+	length := make([][]int32, n+1)
+	for i := range length {
+		length[i] = make([]int32, m+1)
+	}
+	for i := n - 1; i >= 0; i-- {
+		for j := m - 1; j >= 0; j-- {
+			if want[i] == got[j] {
+				length[i][j] = length[i+1][j+1] + 1
+			} else {
+				length[i][j] = max(length[i+1][j], length[i][j+1])
+			}
+		}
+	}
+	for i, j := 0, 0; i < n || j < m; {
+		switch {
+		case i < n && j < m && want[i] == got[j]:
+			steps = append(steps, lineStep{' ', want[i], i, j})
+			i, j = i+1, j+1
+		case j == m || i < n && length[i+1][j] >= length[i][j+1]:
+			steps = append(steps, lineStep{'-', want[i], i, j})
+			i++
+		default:
+			steps = append(steps, lineStep{'+', got[j], i, j})
+			j++
+		}
+	}
+	return steps
+}
+
+// inTurn compares lines by their numbers.
+func inTurn(want, got []string) []lineStep {
+	var steps []lineStep
+	for i := range max(len(want), len(got)) {
+		if i < len(want) && i < len(got) && want[i] == got[i] {
+			steps = append(steps, lineStep{' ', want[i], i, i})
+			continue
+		}
+		if i < len(want) {
+			steps = append(steps, lineStep{'-', want[i], i, min(i, len(got))})
+		}
+		if i < len(got) {
+			steps = append(steps, lineStep{'+', got[i], min(i+1, len(want)), i})
+		}
+	}
+	return steps
+}
