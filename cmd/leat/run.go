@@ -15,6 +15,7 @@ import (
 
 	"github.com/leatio/leat/agent"
 	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/internal/cli"
 	"github.com/leatio/leat/internal/local"
@@ -24,7 +25,7 @@ import (
 const shownRejects = 5
 
 func runCommand() *cobra.Command {
-	var stats bool
+	var stats, count bool
 	var input []string
 	var params, labels map[string]string
 	c := &cobra.Command{
@@ -48,18 +49,19 @@ A broker is read with a session that ends with the run.`,
 			if len(input) > 0 {
 				f.plan.Source.Kind = &plan.Source_File{File: &plan.FileSource{Paths: input}}
 			}
-			err = runFile(c, f, len(input) > 0, stats)
+			err = runFile(c, f, len(input) > 0, stats, count)
 			return errors.Join(err, f.close(c.Context()))
 		},
 	}
 	c.Flags().BoolVar(&stats, "stats", false, "print rows, rejects, late rows, wall and CPU seconds, rows/s on standard error")
+	c.Flags().BoolVar(&count, "count", false, "count results and write none, to see with --stats what the work itself takes")
 	c.Flags().StringToStringVar(&params, "param", nil, "set parameters of the pipeline, as name=value")
 	c.Flags().StringToStringVar(&labels, "label", nil, "labels that this run has, as name=value: for label() and for parameters set by selector")
 	c.Flags().StringSliceVar(&input, "input", nil, "read these files instead of the pipeline's source; - is standard input; relative to the current directory")
 	return c
 }
 
-func runFile(c *cobra.Command, f *pipelineFile, given, stats bool) error {
+func runFile(c *cobra.Command, f *pipelineFile, given, stats, count bool) error {
 	dir := filepath.Dir(f.name)
 	sourceDir := dir
 	if given {
@@ -75,9 +77,11 @@ func runFile(c *cobra.Command, f *pipelineFile, given, stats bool) error {
 	}
 	rejects := &rejectPrinter{w: c.ErrOrStderr()}
 	began, cpu := time.Now(), cpuTime()
-	st, err := local.Run(c.Context(), local.Config{
-		Plan: f.plan, Functions: functions, Lookups: f.lookups, Source: src, Stdout: c.OutOrStdout(), Dir: dir, Reject: rejects.reject,
-	})
+	cfg := local.Config{Plan: f.plan, Functions: functions, Lookups: f.lookups, Source: src, Stdout: c.OutOrStdout(), Dir: dir, Reject: rejects.reject}
+	if count {
+		cfg.Sink = func(*plan.Node, batch.Schema, *batch.Batch) error { return nil }
+	}
+	st, err := local.Run(c.Context(), cfg)
 	rejects.more()
 	if stats {
 		printStats(c.ErrOrStderr(), st, time.Since(began), cpuTime()-cpu)
