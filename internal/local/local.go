@@ -51,7 +51,7 @@ type Stats struct {
 const (
 	batchRows      = 2048
 	maxPendingSize = 32 << 20
-	flushEvery     = 256 // batches; partials are merged at least that often
+	flushEvery     = 64 // batches; partials are merged at least that often
 )
 
 type run struct {
