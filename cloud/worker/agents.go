@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -22,12 +23,22 @@ import (
 // A lane bears ACTIVE (present), IDLE, AWAY and passed over for itself; an agent
 // without lanes bears AWAY and passed over in absence.
 type agent struct {
-	id      string
+	agentKey
 	absence absence // while it has no lane: away or passed
 	removed bool    // nothing is expected of it
 	lanes   []*lane // of its newest store epoch, in order of their keys
 	dirty   bool    // changed since the last checkpoint
 	untold  bool    // changed since it was shared last
+}
+
+// agentKey names an agent of a pipeline version.
+type agentKey struct {
+	id      string
+	version uint64
+}
+
+func (k agentKey) compare(b agentKey) int {
+	return cmp.Or(cmp.Compare(k.id, b.id), cmp.Compare(k.version, b.version))
 }
 
 // lane gives a lane of the agent, or nil.
@@ -49,22 +60,18 @@ func (a *agent) add(k LaneKey) *lane {
 	return a.lanes[at]
 }
 
-// absenceOf is that of a lane: an older lane of a version drains beside the one that
-// the agent opened after an outage, and windows do not wait for it.
+// absenceOf is that of a lane: an older lane drains beside the one that the agent
+// opened after an outage, and windows do not wait for it.
 func (a *agent) absenceOf(i int) absence {
-	l := a.lanes[i]
-	if i+1 < len(a.lanes) && a.lanes[i+1].key.Version == l.key.Version {
+	if i+1 < len(a.lanes) {
 		return passed
 	}
-	return l.absence
+	return a.lanes[i].absence
 }
 
 // position is the watermark that all of the agent's lanes have passed. Idle
 // lanes and those that have ended hold nothing back.
 func (a *agent) position() int64 {
-	if len(a.lanes) == 0 {
-		return record.NoWatermark
-	}
 	low := int64(math.MaxInt64)
 	for i, l := range a.lanes {
 		if l.ended() || l.idle && a.absenceOf(i) == present {
@@ -75,9 +82,9 @@ func (a *agent) position() int64 {
 	return low
 }
 
-// roster holds the agents of a pipeline version.
+// roster holds the agents of a pipeline version, and of those before it whose states it took over.
 type roster struct {
-	agents  map[string]*agent
+	agents  map[agentKey]*agent
 	maxLag  int64   // microseconds; 0 = no bound
 	quorum  float64 // 0 = all
 	changed bool    // since positions was filled
@@ -93,15 +100,15 @@ type roster struct {
 }
 
 func newRoster(maxLag int64, quorum float64) *roster {
-	return &roster{agents: map[string]*agent{}, maxLag: maxLag, quorum: quorum, changed: true}
+	return &roster{agents: map[agentKey]*agent{}, maxLag: maxLag, quorum: quorum, changed: true}
 }
 
 // get gives an agent, entered if need be; one that is not heard of is AWAY.
-func (r *roster) get(id string) *agent {
-	a := r.agents[id]
+func (r *roster) get(k agentKey) *agent {
+	a := r.agents[k]
 	if a == nil {
-		a = &agent{id: id, absence: away}
-		r.agents[id] = a
+		a = &agent{agentKey: k, absence: away}
+		r.agents[k] = a
 		r.touch(a)
 	}
 	return a
@@ -122,12 +129,12 @@ func (r *roster) share(a *agent) {
 	}
 }
 
-// names gives the agents in a fixed order.
-func (r *roster) names() []string { return slices.Sorted(maps.Keys(r.agents)) }
+// keys gives the agents in a fixed order.
+func (r *roster) keys() []agentKey { return slices.SortedFunc(maps.Keys(r.agents), agentKey.compare) }
 
 // lane gives a lane, or nil.
 func (r *roster) lane(k LaneKey) *lane {
-	if a := r.agents[k.Agent]; a != nil {
+	if a := r.agents[k.agent()]; a != nil {
 		return a.lane(k)
 	}
 	return nil
@@ -135,15 +142,13 @@ func (r *roster) lane(k LaneKey) *lane {
 
 // hasOtherLane tells whether the agent has a lane of the same version beside k.
 func (r *roster) hasOtherLane(k LaneKey) bool {
-	a := r.agents[k.Agent]
-	return a != nil && slices.ContainsFunc(a.lanes, func(l *lane) bool {
-		return l.key.Epoch == k.Epoch && l.key.Version == k.Version && l.key.Lane != k.Lane
-	})
+	a := r.agents[k.agent()]
+	return a != nil && slices.ContainsFunc(a.lanes, func(l *lane) bool { return l.key.Epoch == k.Epoch && l.key.Lane != k.Lane })
 }
 
 // advance notes that an entry was applied to a lane, made by its first entry.
 func (r *roster) advance(k LaneKey, e *record.Entry) {
-	a := r.get(k.Agent)
+	a := r.get(k.agent())
 	l := a.lane(k)
 	if l == nil {
 		l = a.add(k)
@@ -162,13 +167,13 @@ func (r *roster) advance(k LaneKey, e *record.Entry) {
 }
 
 // set acts on a statement of a membership record and tells whether it changed anything.
-func (r *roster) set(id string, state record.Membership) bool {
-	a := r.agents[id]
+func (r *roster) set(k agentKey, state record.Membership) bool {
+	a := r.agents[k]
 	if a == nil && state != record.Expected {
 		return false // nobody counts on it
 	}
 	if a == nil {
-		r.get(id)
+		r.get(k)
 		return true
 	}
 	changed := false
@@ -210,8 +215,8 @@ func (a *agent) leave(state record.Membership) (changed bool) {
 
 // fence drops the lanes of lower store epochs: nothing of them is taken any
 // more, so they must not hold up watermarks. The agent is unheard again.
-func (r *roster) fence(id string, epoch uint64) (changed bool) {
-	a := r.agents[id]
+func (r *roster) fence(k agentKey, epoch uint64) (changed bool) {
+	a := r.agents[k]
 	if a == nil {
 		return false
 	}
@@ -325,14 +330,49 @@ func (r *roster) lagBound() int64 {
 func (r *roster) positions() []int64 {
 	if r.changed {
 		r.sorted, r.changed = r.sorted[:0], false
-		for _, a := range r.agents {
-			if !a.removed {
-				r.sorted = append(r.sorted, a.position())
-			}
+		for _, s := range r.standings() {
+			r.sorted = append(r.sorted, s.position())
 		}
 		slices.Sort(r.sorted)
 	}
 	return r.sorted
+}
+
+// standing is where an agent stands in all its versions.
+type standing struct {
+	low     int64 // of the versions that it has been heard in
+	heard   bool  // in one that has not ended
+	unheard bool  // in another
+}
+
+// position is the watermark that the agent has passed. While it goes on with the
+// version before, it need not have begun with the next.
+func (s standing) position() int64 {
+	if s.unheard && !s.heard {
+		return record.NoWatermark
+	}
+	return s.low
+}
+
+func (r *roster) standings() map[string]standing {
+	out := map[string]standing{}
+	for _, a := range r.agents {
+		if a.removed {
+			continue
+		}
+		s, ok := out[a.id]
+		if !ok {
+			s.low = math.MaxInt64
+		}
+		if len(a.lanes) == 0 {
+			s.unheard = true
+		} else {
+			s.low = min(s.low, a.position())
+			s.heard = s.heard || slices.ContainsFunc(a.lanes, func(l *lane) bool { return !l.ended() })
+		}
+		out[a.id] = s
+	}
+	return out
 }
 
 // quorumMark is the watermark that enough of the expected agents have passed.

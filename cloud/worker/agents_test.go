@@ -20,9 +20,9 @@ func TestWatermarksAreThoseOfTheWhole(t *testing.T) {
 			id := string(rune('a' + rng.IntN(6)))
 			switch rng.IntN(12) {
 			case 0:
-				r.set(id, record.Membership(1+rng.IntN(4)))
+				r.set(agentKey{id, 1}, record.Membership(1+rng.IntN(4)))
 			case 1:
-				r.fence(id, uint64(1+rng.IntN(2)))
+				r.fence(agentKey{id, 1}, uint64(1+rng.IntN(2)))
 			default:
 				e := record.Entry{Agent: id, Epoch: 2, Watermark: int64(step + rng.IntN(60)), Lane: uint32(rng.IntN(10) / 9)}
 				switch rng.IntN(20) {

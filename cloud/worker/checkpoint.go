@@ -63,6 +63,7 @@ func (s *state) snapshot(full bool) (*Checkpoint, error) {
 		Format: CheckpointFormat, Partition: uint32(s.partition), OwnerEpoch: s.owner,
 		Offset: s.offset, RecordChecksum: s.checksum, Full: full,
 	}
+	s.needsFull = s.needsFull && !full
 	for _, p := range s.order {
 		ps := &PipelineState{Pipeline: p.key.id, Version: p.key.version}
 		if p.fire != record.NoWatermark {
@@ -75,6 +76,10 @@ func (s *state) snapshot(full bool) (*Checkpoint, error) {
 			ps.Reference, ps.HasReference = p.reference, true
 		}
 		p.appendAgents(c, full)
+		if p.into != nil {
+			c.Pipelines = append(c.Pipelines, ps)
+			continue // another version has its state
+		}
 		err := p.cloud.Changes(full, func(section uint32, b *batch.Batch) error {
 			schema := p.cloud.StateSection(section).Schema
 			payload := columnar.AppendPayload(nil, []columnar.Section{{Port: section, Batch: b}}, func(uint32) batch.Schema { return schema })
@@ -95,8 +100,11 @@ func (s *state) snapshot(full bool) (*Checkpoint, error) {
 
 // appendAgents adds the agents and lanes that changed, or all.
 func (p *pipeline) appendAgents(c *Checkpoint, full bool) {
-	for _, id := range p.roster.names() {
-		a := p.roster.agents[id]
+	for _, k := range p.roster.keys() {
+		if k.version != p.key.version {
+			continue // another pipeline version says it
+		}
+		a := p.roster.agents[k]
 		for _, l := range a.lanes {
 			if full || l.dirty {
 				c.Lanes = append(c.Lanes, laneProto(l))
@@ -106,7 +114,7 @@ func (p *pipeline) appendAgents(c *Checkpoint, full bool) {
 		implied := full && len(a.lanes) > 0 && !a.removed
 		if (full || a.dirty) && !implied {
 			c.Members = append(c.Members, &Member{
-				Agent: id, Pipeline: p.key.id, Version: p.key.version, Passed: a.absence == passed, Removed: a.removed,
+				Agent: k.id, Pipeline: p.key.id, Version: k.version, Passed: a.absence == passed, Removed: a.removed,
 			})
 		}
 		a.dirty = false
@@ -126,7 +134,7 @@ func laneProto(l *lane) *Lane {
 }
 
 func (p *pipeline) restoreLane(l *Lane) {
-	a := p.roster.get(l.Agent)
+	a := p.roster.get(agentKey{l.Agent, l.Version})
 	in := a.add(LaneKey{l.Agent, l.Epoch, l.Pipeline, l.Version, l.Lane})
 	*in = lane{key: in.key, last: l.Last, sum: l.Sum, watermark: record.NoWatermark, idle: l.Idle}
 	switch {
@@ -142,7 +150,7 @@ func (p *pipeline) restoreLane(l *Lane) {
 }
 
 func (p *pipeline) restoreMember(m *Member) {
-	a := p.roster.get(m.Agent)
+	a := p.roster.get(agentKey{m.Agent, m.Version})
 	a.absence, a.removed = away, m.Removed
 	if m.Passed {
 		a.absence = passed
@@ -161,6 +169,8 @@ func (s *state) restore(c *Checkpoint) error {
 	if int(c.Partition) != s.partition {
 		return fmt.Errorf("%w: it is of partition %d", ErrCheckpoint, c.Partition)
 	}
+	s.restoring = true
+	defer func() { s.restoring = false }()
 	s.offset, s.checksum, s.owner = c.Offset, c.RecordChecksum, max(s.owner, c.OwnerEpoch)
 	for _, a := range c.Agents {
 		s.agents[a.Agent] = a.Epoch

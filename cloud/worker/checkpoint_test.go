@@ -92,8 +92,8 @@ func goldenCheckpoint(t testing.TB) *Checkpoint {
 	}
 	e := record.Entry{Agent: "gw-1", Epoch: 1, Pipeline: "climate-1", Version: 1, From: 42, To: 42, Sum: 0xfeedbeef, Watermark: 1_700_000_011_000_000}
 	p.roster.advance(LaneKey{"gw-1", 1, "climate-1", 1, 0}, &e)
-	p.roster.set("gw-2", record.Expected)
-	p.roster.set("gw-2", record.Passed)
+	p.roster.set(agentKey{"gw-2", 1}, record.Expected)
+	p.roster.set(agentKey{"gw-2", 1}, record.Passed)
 	s.agents["gw-1"], s.owner, s.offset, s.checksum = 1, 5, 99, 0x12345678
 	if err := s.advance(p); err != nil {
 		t.Fatal(err)

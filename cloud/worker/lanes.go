@@ -16,6 +16,8 @@ type LaneKey struct {
 	Lane     uint32
 }
 
+func (k LaneKey) agent() agentKey { return agentKey{k.Agent, k.Version} }
+
 func (k LaneKey) compare(b LaneKey) int {
 	return cmp.Or(cmp.Compare(k.Agent, b.Agent), cmp.Compare(k.Epoch, b.Epoch), cmp.Compare(k.Pipeline, b.Pipeline),
 		cmp.Compare(k.Version, b.Version), cmp.Compare(k.Lane, b.Lane))

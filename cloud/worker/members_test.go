@@ -17,7 +17,7 @@ func (r *rig) say(writer uint64, state record.Membership, agents ...string) {
 	r.t.Helper()
 	rec := &record.Record{Kind: record.KindMembership, Writer: writer}
 	for _, a := range agents {
-		rec.Members = append(rec.Members, record.Member{Agent: a, Pipeline: r.plan.PipelineId, Version: 1, State: state})
+		rec.Members = append(rec.Members, record.Member{Agent: a, Pipeline: r.plan.PipelineId, Version: r.plan.Version, State: state})
 	}
 	if _, err := r.log.Append(r.t.Context(), 0, record.Append(nil, rec)); err != nil {
 		r.t.Fatal(err)
@@ -185,7 +185,7 @@ func TestOneLane(t *testing.T) {
 	w, stop := r.start(time.Hour)
 	defer r.end(stop)
 	r.append(r.entry("a", row{"x", 1, 1}))
-	delete(r.lanes, "a")
+	delete(r.lanes, "a 1")
 	second := r.entry("a", row{"x", 2, 1}, row{"x", 30, 1})
 	second.Lane = 1
 	r.append(second)

@@ -42,6 +42,9 @@ type pipeline struct {
 	keep      int64    // likewise
 	reference int64    // the highest fire watermark that is a time: the final one of a source that has ended is not
 	dirty     bool
+
+	into  *pipeline // the version that took over its windows; nil = none
+	moved *moved    // how
 }
 
 // Counters count what a worker met. They describe this run, not the state.
@@ -74,6 +77,8 @@ type state struct {
 	order     []*pipeline // in order of first sight in the log
 	agents    map[string]uint64
 	count     Counters
+	restoring bool // checkpoints are being restored
+	needsFull bool // the next checkpoint must be a full one
 }
 
 func newState(partition int, plans Plans, fragments Fragments) *state {
@@ -121,7 +126,7 @@ func (s *state) apply(offset uint64, r *record.Record) error {
 func (s *state) applyMember(m *record.Member) error {
 	if m.Pipeline == "" {
 		for _, p := range s.order {
-			p.dirty = p.roster.set(m.Agent, m.State) || p.dirty
+			p.markIf(p.roster.set(agentKey{m.Agent, p.key.version}, m.State))
 		}
 		return nil
 	}
@@ -135,8 +140,14 @@ func (s *state) applyMember(m *record.Member) error {
 			return orphan(err)
 		}
 	}
-	p.dirty = p.roster.set(m.Agent, m.State) || p.dirty
+	p.markIf(p.roster.set(agentKey{m.Agent, m.Version}, m.State))
 	return nil
+}
+
+// markIf says that watermarks may have changed.
+func (p *pipeline) markIf(changed bool) {
+	r := p.root()
+	r.dirty = r.dirty || changed
 }
 
 // orphan forgives that a pipeline was deleted.
@@ -173,7 +184,7 @@ func (s *state) applyEntry(e *record.Entry) error {
 		return err
 	}
 	p.roster.advance(key, e)
-	p.dirty = true
+	p.markIf(true)
 	return nil
 }
 
@@ -203,7 +214,7 @@ func (s *state) admit(p *pipeline, key LaneKey, e *record.Entry) bool {
 // fence drops the lanes that an agent had with an older store.
 func (s *state) fence(id string) {
 	for _, p := range s.order {
-		p.dirty = p.roster.fence(id, s.agents[id]) || p.dirty
+		p.markIf(p.roster.fence(agentKey{id, p.key.version}, s.agents[id]))
 	}
 }
 
@@ -227,7 +238,12 @@ func (s *state) applyPayload(p *pipeline, e *record.Entry) error {
 			s.out.rejects(sec.Batch)
 			continue
 		}
-		err := p.cloud.Apply(sec.Port, sec.Batch)
+		to, port, b := p.route(sec.Port, sec.Batch)
+		if to == nil {
+			s.count.Orphans++ // a window that the newer version does not have
+			continue
+		}
+		err := to.cloud.Apply(port, b)
 		if errors.Is(err, window.ErrBatch) {
 			s.count.Undecoded++ // as above: nothing of the section was taken
 			continue
@@ -248,12 +264,33 @@ func (s *state) pipeline(k pipelineKey) (*pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("partition %d, pipeline %s version %d: %w", s.partition, k.id, k.version, err)
 	}
+	var before *pipeline
+	if pl.TakesOver != 0 && pl.TakesOver < k.version {
+		if before, err = s.pipeline(pipelineKey{k.id, pl.TakesOver}); err != nil && !errors.Is(err, ErrNoPlan) {
+			return nil, err
+		}
+	}
 	const none = record.NoWatermark
 	p := &pipeline{
 		key: k, plan: pl, roster: newRoster(pl.MaxLagMicros, pl.AwayQuorum), dirty: true,
 		allowed: [2]int64{none, none}, fire: none, keep: none, reference: none,
 	}
-	p.cloud, err = s.fragments(pl, engine.CloudConfig{
+	if err := s.makeCloud(p); err != nil {
+		return nil, err
+	}
+	if before != nil && before.into == nil {
+		if err := s.takeOver(p, before); err != nil {
+			return nil, errors.Join(fmt.Errorf("partition %d, pipeline %s: state of version %d in version %d: %w", s.partition, k.id, before.key.version, k.version, err), p.cloud.Close())
+		}
+	}
+	s.pipelines[k] = p
+	s.order = append(s.order, p)
+	return p, nil
+}
+
+// makeCloud gives a pipeline an empty fragment.
+func (s *state) makeCloud(p *pipeline) (err error) {
+	p.cloud, err = s.fragments(p.plan, engine.CloudConfig{
 		Sink: func(n *plan.Node, schema batch.Schema, b *batch.Batch) error {
 			s.count.Results += uint64(b.Len())
 			return s.out.add(n, schema, b)
@@ -262,16 +299,14 @@ func (s *state) pipeline(k pipelineKey) (*pipeline, error) {
 		TooLate:      func(n *plan.Node, b *batch.Batch) { s.out.late(p, n, b) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("partition %d: %w", s.partition, err)
+		return fmt.Errorf("partition %d: %w", s.partition, err)
 	}
-	s.pipelines[k] = p
-	s.order = append(s.order, p)
-	return p, nil
+	return nil
 }
 
 // advance fires what the pipeline's lanes allow.
 func (s *state) advance(p *pipeline) error {
-	if !p.dirty {
+	if !p.dirty || p.into != nil {
 		return nil
 	}
 	p.dirty = false

@@ -389,7 +389,7 @@ func (w *Worker) writeResults(ctx context.Context) error {
 
 // checkpoint publishes the state; the tables hold everything up to it.
 func (w *Worker) checkpoint(ctx context.Context) error {
-	full := w.full || w.store.wantsFull()
+	full := w.full || w.state.needsFull || w.store.wantsFull()
 	c, err := w.state.snapshot(full)
 	if err != nil {
 		return err
@@ -421,7 +421,7 @@ func (w *Worker) publish() {
 		w.shared.take(p)
 		w.shared.Pipelines = append(w.shared.Pipelines, PipelineView{
 			ID: p.key.id, Version: p.key.version, Name: p.plan.Pipeline,
-			Watermark: p.fire, Reference: p.reference, Fired: p.cloud.Fired(), TooLate: p.cloud.TooLate(), Rejects: p.cloud.Rejects(),
+			Watermark: p.root().fire, Reference: p.root().reference, Fired: p.cloud.Fired(), TooLate: p.cloud.TooLate(), Rejects: p.cloud.Rejects(),
 		})
 	}
 	w.mu.Unlock()
@@ -446,7 +446,7 @@ func (s *Shared) take(p *pipeline) {
 			ab := a.absenceOf(i)
 			m.Ended, m.Away, m.Passed = false, m.Away && ab != present, m.Passed && ab == passed
 		}
-		s.Members[MemberKey{p.key.id, p.key.version, a.id}] = m
+		s.Members[MemberKey{p.key.id, a.version, a.id}] = m
 		a.untold = false
 	}
 	p.roster.untold, p.roster.gone = p.roster.untold[:0], p.roster.gone[:0]

@@ -80,9 +80,9 @@ func (t *tables) Apply(_ context.Context, writes []sink.Write) error {
 			}
 			c := w.Rows.Cols
 			key := fmt.Sprintf("%s@%d", c[2].Str(i), c[0].Ints[i]/1e6)
-			val := fmt.Sprintf("%s n=%d sum=%g", key, c[3].Ints[i], c[4].Doubles[i])
-			if len(c) > 6 {
-				val += fmt.Sprintf(" seen=%d/%d", c[5].Ints[i], c[6].Ints[i])
+			val := key
+			for k := 3; k < len(c); k++ {
+				val += " " + strings.TrimPrefix(w.Table.Schema[k].Name, "temp_") + "=" + number(&c[k], i)
 			}
 			for k, rev := range t.rows {
 				if len(k) > len(key) && k[:len(key)+1] == key+" " && rev < w.Revisions[i] {
@@ -97,6 +97,17 @@ func (t *tables) Apply(_ context.Context, writes []sink.Write) error {
 	default:
 	}
 	return nil
+}
+
+func number(c *batch.Column, i int) string {
+	switch {
+	case c.Null(i):
+		return "null"
+	case c.Type == batch.Double:
+		return fmt.Sprint(c.Doubles[i])
+	default:
+		return fmt.Sprint(c.Ints[i])
+	}
 }
 
 // lateText gives agent, key, slice, rows and partials of a row of the table late.
@@ -128,6 +139,7 @@ type rig struct {
 	plan   *plan.Plan
 	tables *tables
 	lanes  map[string]*lane
+	plans  worker.Plans // nil = plan alone
 }
 
 type lane struct {
@@ -153,14 +165,15 @@ type row struct {
 
 // entry makes an agent's next entry of rows, with its watermark.
 func (r *rig) entry(agent string, rows ...row) record.Entry {
-	l := r.lanes[agent]
+	name := fmt.Sprint(agent, " ", r.plan.Version)
+	l := r.lanes[name]
 	if l == nil {
 		edge, err := engine.NewEdge(r.plan, engine.EdgeConfig{})
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		l = &lane{edge: edge}
-		r.lanes[agent] = l
+		r.lanes[name] = l
 	}
 	b := batch.New(r.plan.Source.Schema())
 	s := r.plan.Source.Schema()
@@ -193,7 +206,7 @@ func (r *rig) entry(agent string, rows ...row) record.Entry {
 	}
 	l.seq++
 	e := record.Entry{
-		Agent: agent, Epoch: 1, Pipeline: r.plan.PipelineId, Version: 1, From: l.seq, To: l.seq,
+		Agent: agent, Epoch: 1, Pipeline: r.plan.PipelineId, Version: r.plan.Version, From: l.seq, To: l.seq,
 		Before: l.sum, Sum: uint32(l.seq * 77), Watermark: l.edge.Watermark(), Payload: payload,
 	}
 	l.sum = e.Sum
@@ -211,7 +224,11 @@ func (r *rig) append(entries ...record.Entry) {
 // start runs a worker; stop ends it like a crash: nothing is written on the way out.
 func (r *rig) start(every time.Duration) (w *worker.Worker, stop func() error) {
 	ctx, cancel := context.WithCancel(r.t.Context())
-	w = worker.New(worker.Backend{Log: r.log, Keys: r.log, Objects: r.log, Tables: r.tables}, plans{r.plan}, fragments,
+	known := r.plans
+	if known == nil {
+		known = plans{r.plan}
+	}
+	w = worker.New(worker.Backend{Log: r.log, Keys: r.log, Objects: r.log, Tables: r.tables}, known, fragments,
 		worker.Config{CheckpointEvery: every})
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
@@ -438,7 +455,7 @@ func TestOldEpochOfARejoinedAgentHoldsUpNothing(t *testing.T) {
 	r.append(r.entry("a", row{"x", 1, 1}))
 	r.caughtUp(w)
 	r.checkpointed(w)
-	delete(r.lanes, "a")
+	delete(r.lanes, "a 1")
 	anew := r.entry("a", row{"x", 2, 1}, row{"x", 12, 1})
 	anew.Epoch = 2
 	r.append(anew)
@@ -487,7 +504,7 @@ func TestVersionsWithDifferentColumnsInOneWrite(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
 	r.caughtUp(w)
-	r.expect("x@0 n=1 sum=1", "y@0 n=1 sum=2")
+	r.expect("x@0 n=1 sum=1", "y@0 n=1 sum=2 max=2")
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)

@@ -109,6 +109,11 @@ func (c *comparison) window(old, next uint32) {
 		return
 	}
 	before := len(c.change.Reasons)
+	_, oldRows := WindowPorts(c.old, old)
+	_, nextRows := WindowPorts(c.next, next)
+	if oldRows >= 0 && nextRows < 0 {
+		c.differ("%s: rows of it were forwarded, and no longer can be", name)
+	}
 	if from.rows != to.rows {
 		c.differ("%s: other rows come into it", name)
 	}

@@ -14,15 +14,30 @@ type half struct {
 	keys, accumulators []string
 }
 
-// halfOf describes the edge's half of a final window of the cloud.
-func halfOf(p *Plan, final uint32) (half, bool) {
-	port := -1
-	n := p.Cloud.Nodes[final]
-	if n.Input >= 0 {
-		if in := p.Cloud.Nodes[n.Input].GetPortIn(); in != nil {
-			port = int(in.Port)
+// WindowPorts gives the ports at which partials and forwarded rows of a final window
+// arrive in the cloud; -1 = there is none.
+func WindowPorts(p *Plan, final uint32) (partials, rows int) {
+	partials, rows = -1, -1
+	port := func(input int32) int {
+		if input >= 0 {
+			if in := p.Cloud.Nodes[input].GetPortIn(); in != nil {
+				return int(in.Port)
+			}
+		}
+		return -1
+	}
+	partials = port(p.Cloud.Nodes[final].Input)
+	for _, n := range p.Cloud.Nodes {
+		if wr := n.GetWindowRows(); wr != nil && wr.Window == final {
+			rows = port(n.Input)
 		}
 	}
+	return partials, rows
+}
+
+// halfOf describes the edge's half of a final window of the cloud.
+func halfOf(p *Plan, final uint32) (half, bool) {
+	port, _ := WindowPorts(p, final)
 	for _, out := range p.Edge.GetNodes() {
 		if o := out.GetPortOut(); o == nil || int(o.Port) != port || out.Input < 0 {
 			continue

@@ -1,0 +1,135 @@
+package worker_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leatio/leat/cloud/record"
+	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/compile"
+	"github.com/leatio/leat/engine/plan"
+)
+
+// version compiles the file with some text replaced.
+func version(t *testing.T, number uint64, changes ...string) *plan.Plan {
+	t.Helper()
+	p, err := compile.Compile([]byte(strings.NewReplacer(changes...).Replace(file)),
+		compile.Options{File: "t.yaml", PipelineID: "climate-1", Version: number})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// versionsRig has a version, one with another aggregate in front that takes over its
+// windows, and one with another at the end that takes over theirs.
+func versionsRig(t *testing.T) (*rig, []*plan.Plan) {
+	t.Helper()
+	r := newRig(t)
+	two := version(t, 2, "n: count(*)", "n: count(*), temp_max: max(temp)")
+	three := version(t, 3, "n: count(*)", "n: count(*), temp_max: max(temp)", "sum(temp)", "sum(temp), temp_min: min(temp)")
+	two.TakesOver, three.TakesOver = 1, 2
+	r.plans = plansByVersion{1: r.plan, 2: two, 3: three}
+	return r, []*plan.Plan{r.plan, two, three}
+}
+
+// onVersion gives what an agent sends as a version.
+func (r *rig) onVersion(p *plan.Plan, agent string, rows ...row) record.Entry {
+	before := r.plan
+	r.plan = p
+	defer func() { r.plan = before }()
+	return r.entry(agent, rows...)
+}
+
+func (r *rig) ended(p *plan.Plan, agent string) record.Entry {
+	e := r.onVersion(p, agent)
+	e.Watermark = engine.EndOfTime
+	return e
+}
+
+// A version with other aggregates takes over the windows that are open: they end with the
+// rows of all versions, whoever was away. What a new aggregate says of them is of the rows since.
+func TestWindowsGoOverToANewVersion(t *testing.T) {
+	steps := func(r *rig, p []*plan.Plan) []func() {
+		expect := func(v int, agents ...string) func() {
+			return func() {
+				before := r.plan
+				r.plan = p[v]
+				r.say(owner, record.Expected, agents...)
+				r.plan = before
+			}
+		}
+		send := func(v int, agent string, rows ...row) func() {
+			return func() { r.append(r.onVersion(p[v], agent, rows...)) }
+		}
+		end := func(v int, agent string) func() { return func() { r.append(r.ended(p[v], agent)) } }
+		return []func(){
+			expect(0, "a", "b"),
+			send(0, "a", row{"x", 1, 10}), send(0, "b", row{"x", 2, 20}, row{"y", 2, 5}),
+			func() { r.say(owner, record.Passed, "b") },
+			send(0, "a", row{"x", 11, 1}), // the first window fires
+			expect(1, "a", "b"),
+			end(0, "a"),
+			send(1, "a", row{"x", 13, 7}, row{"x", 3, 30}),
+			func() {
+				before := r.plan
+				r.plan = p[1]
+				r.say(owner, record.Passed, "b")
+				r.plan = before
+			},
+			send(1, "a", row{"x", 25, 2}), // the second window fires, with rows of both versions
+			expect(2, "a"),
+			end(1, "a"),
+			send(2, "a", row{"x", 27, 3}, row{"x", 41, 3}),
+			send(0, "b", row{"x", 4, 40}, row{"x", 15, 4}), // b is back and knows of nothing
+			end(0, "b"),
+			expect(2, "b"),
+			send(1, "b", row{"x", 5, 50}), // and had been given the second version as well
+			end(1, "b"),
+			send(2, "b", row{"x", 42, 1}),
+		}
+	}
+	run := func(every time.Duration, each bool) [][]string {
+		r, p := versionsRig(t)
+		w, stop := r.start(every)
+		var out [][]string
+		for i, do := range steps(r, p) {
+			do()
+			r.caughtUp(w)
+			out = append(out, r.tables.list())
+			if !each {
+				continue
+			}
+			if i%2 == 0 {
+				r.checkpointed(w)
+			}
+			r.end(stop)
+			w, stop = r.start(every)
+			r.caughtUp(w)
+		}
+		r.end(stop)
+		if c := w.View().Counters; c.Undecoded+c.Gaps+c.Mismatches+c.Orphans > 0 && !each {
+			t.Errorf("%+v", c)
+		}
+		return out
+	}
+	whole := run(time.Hour, false)
+	want := []string{
+		"x@0 n=5 max=50 sum=150 min=null",
+		"x@10 n=3 max=7 sum=12 min=null",
+		"x@20 n=2 max=3 sum=5 min=3",
+		"y@0 n=1 sum=5",
+	}
+	got := whole[len(whole)-1]
+	if !slices.Equal(got, want) {
+		t.Errorf("the tables hold\n%q, want\n%q", got, want)
+	}
+	for i, got := range run(time.Millisecond, true) {
+		if fmt.Sprint(got) != fmt.Sprint(whole[i]) {
+			t.Fatalf("a worker that died after each record holds after record %d\n%q, want\n%q", i, got, whole[i])
+		}
+	}
+}
