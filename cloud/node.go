@@ -117,7 +117,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	}
 	n.registry = control.NewRegistry(n.store, n.store, func(ctx context.Context, code []byte) (*compile.ModuleInfo, error) {
 		return modules.Inspect(ctx, n.host, code)
-	}, n.cfg.Clock)
+	}, n.boundary, n.cfg.Clock)
 	back := worker.Backend{Log: n.store, Keys: n.store, Objects: n.store, Tables: n.tables}
 	for p := range n.cfg.Partitions {
 		cfg := worker.Config{Partition: p, CheckpointEvery: n.cfg.CheckpointEvery, Log: n.cfg.Log}
@@ -282,6 +282,46 @@ func (n *Node) expire(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// boundaryMargin is how far beyond what agents have seen a version begins: they must
+// have its plan before rows of that time come.
+const boundaryMargin = 10 * time.Second
+
+// boundary chooses where a version that can keep no state begins.
+func (n *Node) boundary(before, next *plan.Plan) (int64, error) {
+	if !before.Source.GetHasEventTime() || !next.Source.GetHasEventTime() {
+		return 0, nil
+	}
+	newest := n.newest(before.PipelineId, before.LaneVersion())
+	if newest == record.NoWatermark {
+		return 0, nil // no row was seen
+	}
+	after := max(newest+before.Source.MaxDisorderMicros, before.StartsAtMicros) + boundaryMargin.Microseconds()
+	return engine.Boundary(next, after)
+}
+
+// newest is the highest watermark that an agent is known to have reached, of those that are times.
+func (n *Node) newest(pipeline string, version uint64) int64 {
+	newest := int64(record.NoWatermark)
+	see := func(w int64) {
+		if w < engine.EndOfTime {
+			newest = max(newest, w)
+		}
+	}
+	for _, w := range n.workers {
+		see(w.Newest(pipeline, version))
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, se := range n.sessions {
+		for _, p := range se.status.GetPipelines() {
+			if p.PipelineId == pipeline {
+				see(p.Watermark)
+			}
+		}
+	}
+	return newest
 }
 
 // watermark is the lowest watermark at which a pipeline's windows have fired,

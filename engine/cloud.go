@@ -79,6 +79,7 @@ func (c *Cloud) special(t *tree, n *plan.Node, in batch.Schema) (operator, error
 		if err != nil {
 			return nil, err
 		}
+		w.from = c.plan.StartsAtMicros
 		c.windows, c.finals[int(n.Id)] = append(c.windows, w), f
 		return w, nil
 	case *plan.Node_ChainWindow:

@@ -25,6 +25,8 @@ type resultWindow struct {
 	results
 	take  func(b *batch.Batch) error
 	fired int64
+	from  int64 // windows that begin before belong to another version; 0 = none
+	sel   []uint32
 }
 
 func newFinalWindow(w *plan.Window, env *rowEnv, cfg window.FinalConfig) (*resultWindow, *window.Final, error) {
@@ -47,6 +49,10 @@ func (w *resultWindow) process(b *batch.Batch, _ Emit) error { return w.take(b) 
 
 func (w *resultWindow) advance(fire, keep int64, emit Emit) error {
 	return w.Advance(fire, keep, func(b *batch.Batch) error {
+		b, w.sel = since(w.from, b, w.sel)
+		if b.Len() == 0 {
+			return nil
+		}
 		w.fired += int64(b.Len())
 		return emit(b)
 	})

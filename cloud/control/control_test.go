@@ -15,6 +15,7 @@ import (
 	"github.com/leatio/leat/cloud/worker"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/compile"
+	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/engine/sql"
 	"github.com/leatio/leat/transport"
 	"github.com/leatio/leat/transport/identity"
@@ -49,7 +50,7 @@ func inspect(_ context.Context, code []byte) (*compile.ModuleInfo, error) {
 func registry(t *testing.T) (*control.Registry, *memory.Store) {
 	t.Helper()
 	s := memory.New(memory.Config{Partitions: 1})
-	return control.NewRegistry(s, s, inspect, time.Now), s
+	return control.NewRegistry(s, s, inspect, nil, time.Now), s
 }
 
 func TestApplyCountsVersionsAndKeepsPlans(t *testing.T) {
@@ -85,7 +86,7 @@ func TestApplyCountsVersionsAndKeepsPlans(t *testing.T) {
 		}
 	}
 	// Another node over the same keys sees the same.
-	other := control.NewRegistry(store, store, inspect, time.Now)
+	other := control.NewRegistry(store, store, inspect, nil, time.Now)
 	if pl, err := other.Plan(p.ID, 2); err != nil || pl.Version != 2 {
 		t.Errorf("another node: %v, %v", pl, err)
 	}
@@ -125,6 +126,50 @@ func TestVersionsThatGoOnWithTheState(t *testing.T) {
 	}
 	if want := []uint64{1, 1, 1, 4, 4}; !slices.Equal(states, want) {
 		t.Errorf("state versions are %v, want %v", states, want)
+	}
+}
+
+// A version with other aggregates keeps the windows; one that can keep nothing begins
+// where the node says, and those with its state begin there too.
+func TestWhatVersionsTakeOver(t *testing.T) {
+	s := memory.New(memory.Config{Partitions: 1})
+	var asked []uint64
+	r := control.NewRegistry(s, s, inspect, func(before, next *plan.Plan) (int64, error) {
+		asked = append(asked, before.Version, next.Version)
+		return 70e6, nil
+	}, time.Now)
+	sum, _, err := r.PutModule(t.Context(), []byte("code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := control.Apply{FileName: "f.yaml", File: file, Modules: map[string]string{"f.wasm": sum}}
+	for i, c := range []struct {
+		from, to            string
+		lane, over, startMS uint64
+	}{
+		{"", "", 1, 0, 0},
+		{"n: count(*)", "n: count(*), low: min(temp)", 2, 1, 0},
+		{"rate: 1", "rate: 2", 2, 0, 0},
+		{"low: min(temp), ", "", 4, 2, 0},
+		{"tumbling: 10s", "tumbling: 20s", 5, 0, 70_000},
+		{"rate: 2", "rate: 3", 5, 0, 70_000},
+		{"n: count(*), ", "", 7, 5, 70_000},
+	} {
+		a.File = strings.Replace(a.File, c.from, c.to, 1)
+		p, _, err := r.Apply(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pl, err := r.Plan(p.ID, p.Version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Version != uint64(i+1) || p.StateVersion != c.lane || pl.TakesOver != c.over || pl.StartsAtMicros != int64(c.startMS)*1000 {
+			t.Errorf("version %d: lanes of %d, takes over %d, begins at %d; want %+v", p.Version, p.StateVersion, pl.TakesOver, pl.StartsAtMicros, c)
+		}
+	}
+	if !slices.Equal(asked, []uint64{4, 5}) {
+		t.Errorf("asked for the beginnings of %v", asked)
 	}
 }
 

@@ -54,14 +54,23 @@ type Registry struct {
 	inspect Inspect
 	now     func() time.Time
 
+	boundary Boundary
+
 	mu      sync.Mutex
 	plans   map[string]*plan.Plan // by plan key; guarded by mu
 	changed chan struct{}         // closed at the next change; guarded by mu
 }
 
-// NewRegistry returns a registry over the keys and objects of a log.
-func NewRegistry(keys cloudlog.Keys, objects cloudlog.Objects, inspect Inspect, now func() time.Time) *Registry {
-	return &Registry{keys: keys, objects: objects, inspect: inspect, now: now, plans: map[string]*plan.Plan{}, changed: make(chan struct{})}
+// Boundary gives the event time at which a version that can keep no state takes over from
+// the one before: beyond all that agents have seen, where windows of both begin; 0 = at once.
+type Boundary func(before, next *plan.Plan) (int64, error)
+
+// NewRegistry returns a registry over the keys and objects of a log. A nil boundary is always 0.
+func NewRegistry(keys cloudlog.Keys, objects cloudlog.Objects, inspect Inspect, boundary Boundary, now func() time.Time) *Registry {
+	if boundary == nil {
+		boundary = func(*plan.Plan, *plan.Plan) (int64, error) { return 0, nil }
+	}
+	return &Registry{keys: keys, objects: objects, inspect: inspect, boundary: boundary, now: now, plans: map[string]*plan.Plan{}, changed: make(chan struct{})}
 }
 
 // Changed gives a channel that is closed at the next change of the set of pipelines.
@@ -178,8 +187,8 @@ func (r *Registry) store(ctx context.Context, a Apply, next, old *Pipeline, key 
 	}
 }
 
-// goOn lets a plan go on with the lanes and the state of the version before
-// it, where nothing differs that state depends on.
+// goOn lets a plan go on with the lanes and the state of the version before it, or with the
+// state alone, where nothing differs that these depend on. Otherwise it chooses where it begins.
 func (r *Registry) goOn(next *plan.Plan, old *Pipeline) error {
 	if old == nil {
 		return nil
@@ -188,10 +197,15 @@ func (r *Registry) goOn(next *plan.Plan, old *Pipeline) error {
 	if err != nil {
 		return err
 	}
-	if plan.SameState(next, before) {
-		next.StateVersion = before.LaneVersion()
+	switch plan.Compare(before, next).Kept {
+	case plan.KeptAll:
+		next.StateVersion, next.StartsAtMicros = before.LaneVersion(), before.StartsAtMicros
+	case plan.KeptWindows:
+		next.TakesOver, next.StartsAtMicros = before.LaneVersion(), before.StartsAtMicros
+	default:
+		next.StartsAtMicros, err = r.boundary(before, next)
 	}
-	return nil
+	return err
 }
 
 // Get gives a pipeline by name.

@@ -28,6 +28,9 @@ type lateRow struct {
 // late copies partials that came too late for everything.
 func (r *results) late(p *pipeline, n *plan.Node, b *batch.Batch) {
 	w := n.GetFinalWindow()
+	if w == nil {
+		return // results of another window: what they come of is in its table or was told before
+	}
 	count := -1
 	if at := slices.IndexFunc(w.Accumulators, func(a *plan.Accumulator) bool { return a.Kind == "count" }); at >= 0 {
 		count, _ = stateColumns(w, at)

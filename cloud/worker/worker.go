@@ -15,6 +15,7 @@ import (
 	cloudlog "github.com/leatio/leat/cloud/log"
 	"github.com/leatio/leat/cloud/record"
 	"github.com/leatio/leat/cloud/sink"
+	"github.com/leatio/leat/engine"
 )
 
 // ErrLogReplaced says that the log does not continue the checkpoint.
@@ -183,6 +184,19 @@ func (w *Worker) Watermark(pipeline string, version uint64) int64 {
 		}
 	}
 	return record.NoWatermark
+}
+
+// Newest is the highest watermark of a lane of a pipeline version that has not ended.
+func (w *Worker) Newest(pipeline string, version uint64) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	newest := int64(record.NoWatermark)
+	for k, l := range w.shared.Lanes {
+		if k.Pipeline == pipeline && k.Version == version && l.Watermark < engine.EndOfTime {
+			newest = max(newest, l.Watermark)
+		}
+	}
+	return newest
 }
 
 // Member gives an agent of a pipeline version as of the last record applied.
