@@ -214,7 +214,7 @@ func agree(a, b answer, lastDigit bool) bool {
 	return err1 == nil && err2 == nil && (math.Nextafter(x, y) == y)
 }
 
-// seed is LEAT_SEED, or else the one of CI.
+// seed is LEAT_SEED, a new one where that is 0, or else the one of CI.
 func seed(t testing.TB) uint64 {
 	text := os.Getenv("LEAT_SEED")
 	if text == "" {
@@ -223,6 +223,9 @@ func seed(t testing.TB) uint64 {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		t.Fatalf("LEAT_SEED=%s is not a number", text)
+	}
+	if n == 0 {
+		n = uint64(time.Now().UnixNano())
 	}
 	return n
 }

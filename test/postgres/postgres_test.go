@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leatio/leat/engine/batch"
 )
@@ -110,6 +112,35 @@ func rowText(b *batch.Batch, row int, text string) string {
 		}
 	}
 	return strings.Join(parts, " ")
+}
+
+// TestListedDifferences evaluates the examples of the table on both sides.
+func TestListedDifferences(t *testing.T) {
+	conn := Start(t).Connect(t)
+	b, _ := randomRows(rand.New(rand.NewPCG(1, 1)), 1)
+	for name, d := range readDifferences(t) {
+		want := ""
+		switch v, err := here("CAST(("+d.here+") AS string)", newZones(t), b); {
+		case err != nil || v[0].failed:
+			want = "error"
+		default:
+			want = v[0].text
+		}
+		if want != d.hereGives {
+			t.Errorf("%s: here %s is %s, the table says %s", name, d.here, want, d.hereGives)
+		}
+		var got string
+		if err := conn.QueryRow(context.Background(), "SELECT ("+d.pg+")::text").Scan(&got); err != nil {
+			var refused *pgconn.PgError
+			if !errors.As(err, &refused) {
+				t.Fatal(err)
+			}
+			got = "error"
+		}
+		if got != d.pgGives && !(name == "last-digit" && agree(answer{text: got}, answer{text: d.pgGives}, true)) {
+			t.Errorf("%s: in PostgreSQL %s is %s, the table says %s", name, d.pg, got, d.pgGives)
+		}
+	}
 }
 
 // TestElementaryFunctions looks at ln, exp and power where their arguments
