@@ -21,7 +21,7 @@ export CGO_ENABLED ?= 0
 .PHONY: help build agent run test test-arm64 race lint crash diff-postgres bench fuzz udf generate deps clean
 
 help: ## show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 build: ## build the three programs into bin/
 	@mkdir -p bin
@@ -58,6 +58,7 @@ $(LINT):
 
 lint: $(LINT) ## golangci-lint with the import rules of .golangci.yml
 	$(LINT) run --allow-parallel-runners ./...
+	GOARCH=arm $(GO) vet ./engine/... ./cmd/leat-agent # ints of 32 bits
 
 crash: deps ## kill agent and cloud node at random while messages flow (SEED, MESSAGES, KILLS)
 	$(GO) test ./test/crash -run TestCrash -count=1 -timeout 2h -v -crash.messages=$(MESSAGES) -crash.kills=$(KILLS) -crash.seed=$(SEED)
