@@ -74,20 +74,22 @@ branches:
             - file: {path: late.jsonl}
               place: edge
           emit: {n: count(*), total: sum(double), last: last(state)}
-      - where: n > 3
+      - where: n <> 4 AND last <> 'x'
+      - add: {share: "1000 / (n - 6)"}
+      - where: total < 60
       - lookup: {file: sites.csv, on: {device: id}, add: [site], schema: {id: string, site: string, limit_c: double}, missing: drop}
     sinks: [table: {name: windows}]
   chain:
     steps:
       - window: {by: [device, state], tumbling: 5s, allowed_lateness: 10s, emit: {n: count(*)}}
-      - where: n > 1
+      - where: n < 2
       - window: {by: [state], tumbling: 1m, emit: {devices: count(*), n: sum(n)}}
     sinks: [table: {name: chain}]
   local:
     steps:
-      - window: {by: [device], tumbling: 10s, allowed_lateness: 10s, emit: {n: count(*), total: sum(double)}}
+      - window: {by: [device], tumbling: 10s, allowed_lateness: 10s, early: 3s, emit: {n: count(*), total: sum(double)}}
         place: edge
-      - where: n > 2
+      - where: n <> 2
     sinks:
       - file: {path: local.jsonl}
         place: edge
@@ -102,7 +104,7 @@ branches:
     steps:
       - window: {by: [device], tumbling: 10s, allowed_lateness: 10s, emit: {n: count(*), total: sum(double)}}
         place: cloud
-      - where: n > 2
+      - where: n <> 2
     sinks: [table: {name: forwarded}]
   deduped:
     steps:
