@@ -37,7 +37,7 @@ const sites = "id,site,limit_c\nd0,north,2\nd1,south,5\nd2,,3\n"
 
 type tables struct{}
 
-func (tables) Lookup(ref compile.LookupRef) (*compile.LookupInfo, error) {
+func (tables) Reference(ref compile.LookupRef) (*compile.LookupInfo, error) {
 	t, err := lookup.Parse("sites.csv", []byte(sites), columnsOf(ref.Schema))
 	if err != nil {
 		return nil, err
