@@ -136,10 +136,13 @@ func (p *Partial) Process(b *batch.Batch, watermarks []int64) error {
 	return nil
 }
 
-// unite merges the states of the sessions that became one.
+// unite merges the states of the sessions that became one, and ends each change.
 func (p *Partial) unite() {
 	if p.sessions != nil && len(p.sessions.unions) > 0 {
 		p.order, p.moved = p.sessions.unite(p.states, p.order, p.moved)
+	}
+	if invariants {
+		p.check()
 	}
 }
 

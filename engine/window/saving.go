@@ -1,7 +1,7 @@
 package window
 
 // Where most rows have a key and slice of their own, partials are larger than the rows. saving watches
-// how many rows made how many partials from one flush to the next, and forwards rows while it is not worth it:
+// how many rows made how many partials from one flush to the next (or the one after, until there are a thousand rows), and forwards rows while it is not worth it:
 //
 //	               fewer than 1.3 rows a partial, twice
 //	aggregating ────────────────────────────────────────▶ forwarding
@@ -14,15 +14,16 @@ package window
 type saving struct {
 	can      bool
 	forwards bool
-	rows     int64 // aggregated since the last flush
-	poor     int   // flushes in a row that saved little
+	rows     int64 // aggregated since the last verdict, as of the last flush made into
+	partials int64 // these
+	poor     int   // verdicts in a row that it saved little
 	wait     int   // flushes until the next try
 	pause    int   // flushes between tries; 0 = none yet
 	trying   bool
 }
 
 const (
-	savingMinRows  = 1000 // a flush of fewer says nothing
+	savingMinRows  = 1000 // fewer say nothing: their flushes are taken together
 	savingLeast    = 1.3
 	savingAgain    = 1.5
 	savingPoor     = 2
@@ -38,21 +39,18 @@ func (p *Partial) Flushed(partials int) { p.saving.flushed(int64(partials)) }
 func (p *Partial) Forwards() bool { return p.forwards() }
 
 func (s *saving) flushed(partials int64) {
-	rows := s.rows
-	s.rows = 0
-	if !s.can {
-		return
-	}
-	if s.forwards {
+	s.partials += partials
+	if s.can && s.forwards {
 		if s.wait--; s.wait <= 0 {
 			s.forwards, s.trying = false, true
 		}
+		s.rows, s.partials = 0, 0
+	}
+	if !s.can || s.rows < savingMinRows {
 		return
 	}
-	if rows < savingMinRows {
-		return
-	}
-	per := float64(rows) / float64(max(partials, 1))
+	per := float64(s.rows) / float64(max(s.partials, 1))
+	s.rows, s.partials = 0, 0
 	switch {
 	case s.trying && per < savingAgain:
 		s.pause = min(2*s.pause, savingMaxPause)
