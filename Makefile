@@ -14,11 +14,12 @@ FUZZTIME ?= 30s
 SEED     ?= 0
 MESSAGES ?= 200000
 KILLS    ?= 20
+FOR      ?= 10m
 SECONDS  ?= 60
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help build agent run test test-arm64 race lint crash diff-postgres bench fuzz udf generate deps clean
+.PHONY: help build agent run test test-arm64 race lint sim-engine crash diff-postgres bench fuzz udf generate deps clean
 
 help: ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -59,6 +60,9 @@ $(LINT):
 lint: $(LINT) ## golangci-lint with the import rules of .golangci.yml
 	$(LINT) run --allow-parallel-runners ./...
 	GOARCH=arm $(GO) vet ./engine/... ./cmd/leat-agent # ints of 32 bits
+
+sim-engine: ## random pipelines on random fleets against a naive computation (SEED, FOR)
+	$(GO) test ./test/simengine -run TestFleet -count=1 -timeout 24h -v -seed=$(SEED) -seeds=0 -for=$(FOR)
 
 crash: deps ## kill agent and cloud node at random while messages flow (SEED, MESSAGES, KILLS)
 	$(GO) test ./test/crash -run TestCrash -count=1 -timeout 2h -v -crash.messages=$(MESSAGES) -crash.kills=$(KILLS) -crash.seed=$(SEED)
