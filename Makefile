@@ -22,7 +22,7 @@ export CGO_ENABLED ?= 0
 .PHONY: help build agent run test test-arm64 race lint sim-engine crash diff-postgres bench fuzz udf generate deps clean
 
 help: ## show this help
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 build: ## build the three programs into bin/
 	@mkdir -p bin

@@ -169,7 +169,7 @@ var sqlNames = map[batch.Type]string{
 
 // sqlLiteral writes a value for PostgreSQL.
 func sqlLiteral(v value, t batch.Type) string {
-	text := ""
+	var text string
 	switch {
 	case v.null:
 		return "NULL::" + sqlNames[t]
