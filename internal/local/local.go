@@ -110,7 +110,7 @@ func (r *run) prepare() (err error) {
 	if r.decoder, err = decode.New(r.cfg.Plan.Source, decode.Meta{Agent: "local"}); err != nil {
 		return err
 	}
-	ec := engine.EdgeConfig{Lookups: r.cfg.Lookups, Reject: r.reject, Sink: r.sink}
+	ec := engine.EdgeConfig{Lookups: r.cfg.Lookups, Reject: r.reject, Sink: r.sink, LastOnly: r.bounded}
 	cc := engine.CloudConfig{Lookups: r.cfg.Lookups, Reject: r.reject, Sink: r.sink, LastOnly: r.bounded}
 	if r.cfg.Functions != nil {
 		ec.Functions, cc.Functions = r.cfg.Functions, r.cfg.Functions
