@@ -63,12 +63,15 @@ func refusalOf(e *quic.ApplicationError) *Refusal {
 // refusalFor is what the other side is told about an error of ours.
 func refusalFor(err error) *Refusal {
 	var r *Refusal
+	var ended *quic.StreamError
 	switch {
 	case err == nil:
 		return &Refusal{wire.CodeNone, ""}
 	case errors.As(err, &r):
 		return r
 	case errors.Is(err, ErrClosed), errors.Is(err, net.ErrClosed): // the connection has gone: nobody hears it
+		return &Refusal{wire.CodeNone, ""}
+	case errors.As(err, &ended) && ended.Remote: // the other side has ended it, and knows why
 		return &Refusal{wire.CodeNone, ""}
 	case errors.Is(err, context.Canceled):
 		return &Refusal{wire.CodeShutdown, "the node is going down"}

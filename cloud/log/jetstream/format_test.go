@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/hex"
 	"flag"
+	"log/slog"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -58,4 +60,15 @@ func FuzzName(f *testing.F) {
 		}
 		_, _ = decodeName(name) // any text: an error or not, never a panic
 	})
+}
+
+// The server discourages the size of records on each start.
+func TestOnlyWarningsThatMatterAreLogged(t *testing.T) {
+	var out strings.Builder
+	l := &serverLog{out: slog.New(slog.NewTextHandler(&out, nil))}
+	l.Warnf("Maximum payloads over %v are generally discouraged and could lead to poor performance", "8.00 MB")
+	l.Warnf("Filestore [%s] is slow", "x")
+	if got := out.String(); strings.Contains(got, "discouraged") || !strings.Contains(got, "is slow") {
+		t.Errorf("logged %q", got)
+	}
 }

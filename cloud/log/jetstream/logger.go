@@ -3,6 +3,7 @@ package jetstream
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -16,10 +17,18 @@ type serverLog struct {
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.out.Debug(text(format, v)) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.out.Warn(text(format, v)) }
 func (l *serverLog) Errorf(format string, v ...any)  { l.out.Error(text(format, v)) }
 func (l *serverLog) Debugf(format string, v ...any)  {}
 func (l *serverLog) Tracef(format string, v ...any)  {}
+
+// Warnf leaves out that large records are discouraged: bundles are large on purpose, so that an fsync is shared.
+func (l *serverLog) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Maximum payloads over") {
+		l.Noticef(format, v...)
+		return
+	}
+	l.out.Warn(text(format, v))
+}
 
 func (l *serverLog) Fatalf(format string, v ...any) {
 	s := text(format, v)

@@ -35,11 +35,11 @@ func (db *DB) Query(ctx context.Context, text string, lim QueryLimits) (*Result,
 		return nil, fmt.Errorf("query: %w", sink.ErrClosed)
 	}
 	if len(text) > limitSQLBytes {
-		return nil, fmt.Errorf("query: %w: it has %d bytes, at most %d are allowed", sink.ErrQuery, len(text), limitSQLBytes)
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", sink.ErrQuery, len(text), limitSQLBytes)
 	}
 	query, err := statement(text)
 	if err != nil {
-		return nil, fmt.Errorf("query: %w", err)
+		return nil, err
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, lim.Time, fmt.Errorf("%w of %v: ask for less, or raise the limit", sink.ErrLimit, lim.Time))
 	defer cancel()
@@ -59,7 +59,10 @@ func (db *DB) Query(ctx context.Context, text string, lim QueryLimits) (*Result,
 		if timed.Err() != nil {
 			return nil, fmt.Errorf("query: %w", context.Cause(timed))
 		}
-		return nil, fmt.Errorf("query: %w", db.explain(ctx, err))
+		if err = db.explain(ctx, err); errors.Is(err, sink.ErrQuery) {
+			return nil, err // it says that it is the query
+		}
+		return nil, fmt.Errorf("query: %w", err)
 	}
 	return res, nil
 }
