@@ -22,7 +22,7 @@ func TestMetrics(t *testing.T) {
 	cmd := command(t, n.dir, "leat-agent", "--data-dir", "agent", "--name", "gateway", "--token", token)
 	cmd.Env = append(cmd.Env, "LEAT_METRICS_LISTEN="+listen)
 	proc.Start(t, "leat-agent", cmd).Says(t, patience, "connected to the cloud")
-	pipeline := "name: simulated\nsource: {sim: {rate: 100}, format: json, schema: {device: string, temp: double}}\nsinks: [{table: {name: rows}}]\n"
+	pipeline := "name: simulated\nsource: {sim: {rate: 100}, format: json, schema: {device: string, temp: double}}\nsinks: [{table: {name: rows}}, {file: {path: rows.jsonl}, place: edge}]\n"
 	if err := os.WriteFile(filepath.Join(n.dir, "pipeline.yaml"), []byte(pipeline), 0o600); err != nil {
 		t.Fatal(err)
 	}
