@@ -63,6 +63,9 @@ func (s *slider) reset(st *store) {
 	s.lanes.reset()
 	s.groups, s.back, s.front, s.depth, s.stray, s.order = s.groups[:0], s.back[:0], s.front[:0], s.depth[:0], s.stray[:0], s.order[:0]
 	s.strays, s.valid = 0, false
+	if cap(s.groups) > spareSlots {
+		*s = slider{}
+	}
 }
 
 // pop takes the top level away and appends the slots that it used.
@@ -72,7 +75,6 @@ func (s *slider) pop(used []uint32) []uint32 {
 		used = append(used, s.back[l]-1)
 		s.back[l], s.depth[l] = top.before[i], top.depths[i]
 	}
-	*top = level{}
 	s.levels = s.levels[:len(s.levels)-1]
 	return used
 }
@@ -144,7 +146,7 @@ func (s *slider) build(f *sliced, g *grid, w span) {
 	panes := f.order.items
 	at := f.order.search(paneID{span{s.pivot, math.MinInt64}, math.MinInt64})
 	for i := len(starts) - 1; i >= 0; i-- {
-		s.levels = append(s.levels, level{start: starts[i]})
+		s.push(starts[i])
 		for at > 0 && panes[at-1].start >= starts[i] {
 			at--
 			if panes[at].first > w.end {
@@ -154,6 +156,17 @@ func (s *slider) build(f *sliced, g *grid, w span) {
 			}
 		}
 	}
+}
+
+// push puts an empty level on top, in the memory of one that stood there before.
+func (s *slider) push(start int64) {
+	if n := len(s.levels); n < cap(s.levels) {
+		s.levels = s.levels[:n+1]
+	} else {
+		s.levels = append(s.levels, level{})
+	}
+	top := &s.levels[len(s.levels)-1]
+	top.start, top.lanes, top.before, top.depths = start, top.lanes[:0], top.before[:0], top.depths[:0]
 }
 
 // accumulate merges a pane into the top level.
@@ -272,7 +285,7 @@ func (s *slider) mergeStrays(f *sliced, grid int, w span, lanes []uint32) {
 
 func (s *slider) sizeBytes() int {
 	n := s.lanes.sizeBytes() + 4*(cap(s.groups)+cap(s.back)+cap(s.front)+cap(s.depth)+cap(s.order)+cap(s.to)+cap(s.from)+cap(s.copied)+cap(s.source)) + cap(s.stray)
-	for _, v := range s.levels {
+	for _, v := range s.levels[:cap(s.levels)] {
 		n += 80 + 4*(cap(v.lanes)+cap(v.before)+cap(v.depths))
 	}
 	return n

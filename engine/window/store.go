@@ -22,6 +22,7 @@ type store struct {
 	states *states
 	group  []uint32 // by slot
 	free   []uint32 // slots
+	grown  int      // slots that the accumulators have
 	held   int      // states
 	by     []int
 	key    []byte // scratch
@@ -49,7 +50,10 @@ func (st *store) slot() uint32 {
 		return slot
 	}
 	st.group = append(st.group, 0)
-	st.states.grow(len(st.group))
+	if n := len(st.group); n > st.grown { // not for each slot anew
+		st.grown = n + n/8 + 64
+		st.states.grow(st.grown)
+	}
 	return uint32(len(st.group) - 1)
 }
 
