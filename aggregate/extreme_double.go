@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"math"
+	"slices"
 
 	"github.com/leatio/leat/engine/batch"
 )
@@ -90,12 +91,17 @@ func (a *extremeDouble) Merge(slots []uint32, state []batch.Column, rows []uint3
 
 func (a *extremeDouble) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
 	state, other := a.v, peer(a, from).v
+	fromSlots = fromSlots[:len(slots)]
+	if a.max {
+		for i, s := range slots {
+			if v, cur := other[fromSlots[i]], state[s]; !(cur >= v) && !isNoDouble(v) {
+				state[s] = greater(cur, v)
+			}
+		}
+		return
+	}
 	for i, s := range slots {
-		switch v, cur := other[fromSlots[i]], state[s]; {
-		case isNoDouble(v):
-		case a.max && !(cur >= v):
-			state[s] = greater(cur, v)
-		case !a.max && !(cur <= v):
+		if v, cur := other[fromSlots[i]], state[s]; !(cur <= v) && !isNoDouble(v) {
 			state[s] = lesser(cur, v)
 		}
 	}
@@ -106,6 +112,7 @@ func (a *extremeDouble) AppendState(dst []batch.Column, slots []uint32) {
 }
 
 func (a *extremeDouble) appendResult(out *batch.Column, slots []uint32) {
+	out.Doubles = slices.Grow(out.Doubles, len(slots))
 	for _, s := range slots {
 		if isNoDouble(a.v[s]) {
 			out.AppendNull()

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"math"
+	"slices"
 
 	"github.com/leatio/leat/engine/batch"
 )
@@ -141,13 +142,54 @@ func (a *sumDouble) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint
 		case a.s[s].empty():
 			a.s[s] = b
 		default:
-			a.plus(s, b.hi)
-			a.plus(s, b.lo)
+			// plus of both, written into the loop as in addDense.
+			for _, x := range [2]float64{b.hi, b.lo} {
+				p := &a.s[s]
+				h, lo := p.hi, p.lo
+				sum := h + x
+				t := sum - h
+				e := (h - (sum - t)) + (x - t)
+				l := lo + e
+				hi := sum + l
+				if inexact(l-lo-e, l-e-lo, hi-hi) {
+					a.widen(s, x)
+					continue
+				}
+				p.hi, p.lo = hi, l-(hi-sum)
+			}
 		}
 	}
 }
 
+// allPlain tells whether the slots have sums of two doubles.
+func (a *sumDouble) allPlain(slots []uint32) bool {
+	for _, s := range slots {
+		if p := a.s[s]; p.empty() || p.isWide() {
+			return false
+		}
+	}
+	return true
+}
+
+// appendPlain is AppendState for slots that have sums of two doubles, to columns without nulls.
+func (a *sumDouble) appendPlain(dst []batch.Column, slots []uint32) {
+	hi, lo := slices.Grow(dst[0].Doubles, len(slots)), slices.Grow(dst[1].Doubles, len(slots))
+	if len(dst[2].Offsets) == 0 {
+		dst[2].Offsets = append(dst[2].Offsets, 0)
+	}
+	offsets, end := slices.Grow(dst[2].Offsets, len(slots)), uint32(len(dst[2].Data))
+	for _, s := range slots {
+		p := a.s[s]
+		hi, lo, offsets = append(hi, canonical(p.hi)), append(lo, canonical(p.lo)), append(offsets, end)
+	}
+	dst[0].Doubles, dst[1].Doubles, dst[2].Offsets = hi, lo, offsets
+}
+
 func (a *sumDouble) AppendState(dst []batch.Column, slots []uint32) {
+	if dst[0].Valid == nil && dst[1].Valid == nil && dst[2].Valid == nil && a.allPlain(slots) {
+		a.appendPlain(dst, slots)
+		return
+	}
 	var buf []byte
 	for _, s := range slots {
 		p := &a.s[s]

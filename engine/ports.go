@@ -202,6 +202,16 @@ func (e *Edge) Pending() (rows, bytes int) {
 	return rows, bytes
 }
 
+// Ended is the number of partials that wait for a flush though their slices are over.
+func (e *Edge) Ended() (n int) {
+	for _, w := range e.windows {
+		if !w.local {
+			n += w.fresh.Ended(e.Watermark())
+		}
+	}
+	return n
+}
+
 // PendingAt is Pending of one port.
 func (e *Edge) PendingAt(port uint32) (rows, bytes int) {
 	pt := e.ports[port]

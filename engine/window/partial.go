@@ -162,6 +162,20 @@ func (p *Partial) Rows() int {
 // ForwardedRows is the number of pending rows.
 func (p *Partial) ForwardedRows() int { return p.forward.b.N }
 
+// Ended is the number of pending partials whose slices end at or before the watermark: rows that are
+// in time do not change them any more.
+func (p *Partial) Ended(watermark int64) (n int) {
+	if p.slices == nil {
+		return 0
+	}
+	for _, s := range p.slices.list {
+		if s.end <= watermark {
+			n += len(s.slots)
+		}
+	}
+	return n
+}
+
 // EarliestPending is the least end of a window that something pending may change; ok is false where
 // nothing is pending. A frame that leaves it behind must carry a watermark below it.
 func (p *Partial) EarliestPending() (end int64, ok bool) {

@@ -446,3 +446,17 @@ func TestKeysOfForgottenWindowsAreDropped(t *testing.T) {
 		t.Errorf("%d keys are known with %d states", n, f.States())
 	}
 }
+
+func TestEndedCountsPartialsOfPastSlices(t *testing.T) {
+	w := testWindow(t, stringKey, 10, 0)
+	setSpecs(w, "", hopping(60, 10))
+	p := newTestPartial(t, w, stringKey, PartialConfig{})
+	if err := p.Process(makeBatch(stringKey, at("a", 1), at("b", 2), at("a", 3), at("a", 11), at("a", 25)), nil); err != nil {
+		t.Fatal(err)
+	}
+	for watermark, want := range map[int64]int{9: 0, 10: 2, 19: 2, 20: 3, 30: 4} {
+		if got := p.Ended(watermark); got != want {
+			t.Errorf("%d partials are over at %d, want %d", got, watermark, want)
+		}
+	}
+}

@@ -51,7 +51,8 @@ type Stats struct {
 const (
 	batchRows      = 2048
 	maxPendingSize = 32 << 20
-	flushEvery     = 64 // batches; partials are merged at least that often
+	flushEvery     = 64   // batches; partials are merged at least that often
+	flushEnded     = 4096 // partials of slices that are over; with many more, short slices would fill the caches
 )
 
 type run struct {
@@ -259,7 +260,7 @@ func (r *run) process(c *source.Chunk) error {
 	if err := r.edge.Process(r.rows, 0); err != nil {
 		return err
 	}
-	if r.batches++; r.batches >= flushEvery || r.edge.Full() || r.tooMuchPending() {
+	if r.batches++; r.batches >= flushEvery || r.edge.Ended() >= flushEnded || r.edge.Full() || r.tooMuchPending() {
 		return r.fire(r.edge.Watermark())
 	}
 	return nil
