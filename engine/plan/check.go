@@ -14,7 +14,7 @@ import (
 const (
 	MaxNodes     = 1024    // of a fragment
 	MaxColumns   = 4096    // of a schema
-	MaxExprDepth = 128     // calls within calls
+	MaxExprDepth = 450     // calls within calls; pb.MaxDepth counts each twice
 	MaxExprNodes = 16384   // of one expression
 	MaxExprs     = 1 << 20 // expression nodes of a whole plan
 	MaxModules   = 256

@@ -6,7 +6,8 @@ import "strings"
 const (
 	// MaxText is the longest text in bytes.
 	MaxText = 64 << 10
-	// MaxDepth is the deepest nesting.
+	// MaxDepth is the deepest nesting. What is written out adds at most half of
+	// it again, and a plan holds plan.MaxExprDepth.
 	MaxDepth = 200
 	// MaxNodes is the largest number of operations after BETWEEN and CASE x
 	// WHEN are written out.
