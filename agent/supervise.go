@@ -142,7 +142,8 @@ func (a *Agent) keepPlans(old, next map[string]*plan.Plan) error {
 		if err := put(oldPrefix+laneOf(p), p); err != nil {
 			return err
 		}
-		if n := next[id]; n != nil && n.StartsAtMicros != 0 {
+		// One that begins where the other began goes on with its windows: the other ends at once.
+		if n := next[id]; n != nil && n.StartsAtMicros != 0 && n.StartsAtMicros != p.StartsAtMicros {
 			b.Puts = append(b.Puts, checkpoint.Entry{Key: untilPrefix + laneOf(p), Value: binary.AppendVarint(nil, n.StartsAtMicros)})
 		}
 	}
