@@ -89,7 +89,8 @@ func (b *bench) run(jsonFile string) (err error) {
 		run  func() error
 	}{
 		{"building", b.build}, {"climate rows", b.generate}, {"leat run against the bound", b.climate},
-		{"overlapping windows", b.hopping}, {"the engine on decoded batches", b.kernels}, {"bytes per row", b.wire}, {"the agent's size", b.size}, {"the agent's memory", b.memory}, {"MQTT", b.messages},
+		{"overlapping windows", b.hopping}, {"the engine on decoded batches", b.kernels},
+		{"published benchmarks", b.queries}, {"bytes per row", b.wire}, {"the agent's size", b.size}, {"the agent's memory", b.memory}, {"MQTT", b.messages},
 	} {
 		fmt.Fprintln(os.Stderr, "bench:", step.name)
 		if err := step.run(); err != nil {
