@@ -79,15 +79,38 @@ func validateCommand() *cobra.Command {
 }
 
 func explainCommand() *cobra.Command {
-	return &cobra.Command{
+	var out output
+	var rate, keys, agents float64
+	c := &cobra.Command{
 		Use: "explain FILE", Short: "Show what runs on the gateway and what in the cloud", Args: cobra.ExactArgs(1),
+		Long: `Explain shows the plan of a pipeline file: what runs on the agents and what in the
+cloud, the columns after each step, how windows cut time, and what travels between the two. With --rate
+it estimates the bytes a second that an agent sends, and states the formula.`,
+		Example: `  leat explain examples/greenhouse/pipeline.yaml
+  leat explain --rate 1000 --keys 100 --agents 500 examples/greenhouse/pipeline.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if rate < 0 || keys < 1 || agents < 0 {
+				return cli.Mistake(fmt.Errorf("--rate is %g, --keys %g and --agents %g, expected at least 0, 1 and 0", rate, keys, agents))
+			}
 			f, err := openFile(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(c.OutOrStdout(), compile.Explain(f.plan))
+			e := compile.Explain(f.plan)
+			if rate > 0 {
+				e.WithLoad(f.plan, rate, keys, agents)
+			}
+			if out == formatTable {
+				_, err = fmt.Fprint(c.OutOrStdout(), e.Text())
+			} else {
+				err = out.print(c.OutOrStdout(), e, nil, nil)
+			}
 			return errors.Join(err, f.close(c.Context()))
 		},
 	}
+	addOutput(c, &out)
+	c.Flags().Float64Var(&rate, "rate", 0, "rows a second that one agent takes; 0: no estimate")
+	c.Flags().Float64Var(&keys, "keys", 100, "different keys that one agent sees")
+	c.Flags().Float64Var(&agents, "agents", 1, "how many agents there are")
+	return c
 }

@@ -104,7 +104,7 @@ func TestPlans(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			p := compileFile(t, file)
-			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", []byte(Explain(p)))
+			golden(t, strings.TrimSuffix(file, ".yaml")+".txt", []byte(Explain(p).Text()))
 		})
 	}
 }
@@ -138,7 +138,7 @@ func TestExamplePlans(t *testing.T) {
 		base := "../plan/testdata/" + name
 		golden(t, base+".pb", raw)
 		if strings.HasPrefix(file, "../../examples") {
-			golden(t, "testdata/plans/example_"+name+".txt", []byte(Explain(p)))
+			golden(t, "testdata/plans/example_"+name+".txt", []byte(Explain(p).Text()))
 		}
 		if *update {
 			golden(t, base+".textproto", descriptors.Text(t, p))

@@ -4,58 +4,107 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
 )
 
-// Explain says for people what a plan does and where: the split into edge and
-// cloud, the columns at each step, and estimates of what leaves the agent.
-func Explain(p *plan.Plan) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "pipeline %s", p.Pipeline)
-	if p.Version > 0 {
-		fmt.Fprintf(&b, ", version %d", p.Version)
-	}
-	agents := p.Agents
-	if agents == "" {
-		agents = "all"
-	}
-	fmt.Fprintf(&b, "\nagents: %s\n", agents)
-	for _, m := range p.Modules {
-		fmt.Fprintf(&b, "module %s@%s, %d bytes, sha256 %x\n", m.Name, m.Version, m.SizeBytes, m.Sha256)
-	}
-	b.WriteString("\nedge (on the agents)\n")
-	explainSource(&b, p.Source)
-	source := plan.ColumnsOf(p.Source.Schema())
-	explainFragment(&b, p, p.Edge, source)
-	b.WriteString("\nuplink\n")
-	for i, port := range p.Ports {
-		explainPort(&b, i, port)
-	}
-	fmt.Fprintf(&b, "  freshness: %s\n  partitions: %d\n", freshness(p), p.Spread)
-	b.WriteString("\ncloud\n")
-	explainFragment(&b, p, p.Cloud, nil)
-	return b.String()
+// Explanation says what a plan does and where.
+type Explanation struct {
+	Pipeline   string        `json:"pipeline"`
+	Version    uint64        `json:"version,omitempty"`
+	Agents     string        `json:"agents"`
+	Head       []string      `json:"head,omitempty"` // modules, parameters, reference tables, time zones
+	Source     []string      `json:"source"`
+	Edge       []Explained   `json:"edge"`
+	Ports      []PortExplain `json:"ports"`
+	Freshness  string        `json:"freshness"`
+	Partitions uint32        `json:"partitions"`
+	OneLane    bool          `json:"one_lane,omitempty"`
+	Cloud      []Explained   `json:"cloud"`
+	Load       *Load         `json:"load,omitempty"`
 }
 
-func freshness(p *plan.Plan) string {
-	if p.FreshnessWindow {
+// Explained is one node of a fragment.
+type Explained struct {
+	ID      uint32   `json:"id"`
+	Input   int32    `json:"input"` // the node that it reads; -1 = the source, or a port
+	Kind    string   `json:"kind"`
+	Text    string   `json:"text"`
+	Details []string `json:"details,omitempty"`
+	Columns []string `json:"columns"` // of its output: name and type
+	depth   int      // how many forks lie above it
+}
+
+// Explain says what a plan does and where: the split into edge and cloud, the
+// columns after each step, the slices of windows, and what leaves the agents.
+func Explain(p *plan.Plan) *Explanation {
+	e := &Explanation{
+		Pipeline: p.Pipeline, Version: p.Version, Agents: p.Agents, Head: headOf(p), Source: sourceOf(p.Source),
+		Freshness: freshness(p.FreshnessMicros, p.FreshnessWindow), Partitions: p.Spread, OneLane: p.OneLane,
+	}
+	if e.Agents == "" {
+		e.Agents = "all"
+	}
+	e.Edge = fragmentOf(p, p.Edge, plan.ColumnsOf(p.Source.Schema()))
+	e.Cloud = fragmentOf(p, p.Cloud, nil)
+	for i, port := range p.Ports {
+		e.Ports = append(e.Ports, portOf(p, i, port))
+	}
+	return e
+}
+
+func freshness(micros int64, atEnd bool) string {
+	if atEnd {
 		return "at the window's end"
 	}
-	return FormatDuration(p.FreshnessMicros)
+	return FormatDuration(micros)
 }
 
-func explainSource(b *strings.Builder, s *plan.Source) {
+// headOf tells what the plan names beside its steps.
+func headOf(p *plan.Plan) []string {
+	var out []string
+	for _, m := range p.Modules {
+		out = append(out, fmt.Sprintf("module %s@%s, %d bytes, sha256 %x", m.Name, m.Version, m.SizeBytes, m.Sha256))
+	}
+	for _, x := range p.Params {
+		text := fmt.Sprintf("parameter %s %s = %s", x.Name, batch.Type(x.Type), literalText(x.Value, batch.Type(x.Type)))
+		for _, s := range x.Sets {
+			text += fmt.Sprintf(", %s on %s", literalText(s.Value, batch.Type(x.Type)), s.Agents)
+		}
+		out = append(out, text)
+	}
+	for _, l := range p.Lookups {
+		text := fmt.Sprintf("reference table %s, %d bytes, sha256 %x", l.Name, l.SizeBytes, l.Sha256)
+		if l.RefreshMicros > 0 {
+			text += ", looked for anew every " + FormatDuration(l.RefreshMicros)
+		}
+		out = append(out, text)
+	}
+	for _, z := range p.Zones {
+		out = append(out, fmt.Sprintf("time zone %s, %d changes of its clock from 1900 to 2100", z.Name, len(z.Changes)))
+	}
+	away := "all of them"
+	if p.AwayQuorum > 0 {
+		away = fmt.Sprintf("%g of them", p.AwayQuorum)
+	}
+	text := fmt.Sprintf("windows wait for agents that are away up to %s, or until %s have passed; their state waits %s", FormatDuration(p.AwayWaitMicros), away, FormatDuration(p.KeepMicros))
+	if p.MaxLagMicros > 0 {
+		text += "; an agent that lags more than " + FormatDuration(p.MaxLagMicros) + " counts as away"
+	}
+	return append(out, text)
+}
+
+func sourceOf(s *plan.Source) []string {
+	var out []string
 	switch k := s.Kind.(type) {
 	case *plan.Source_Mqtt:
-		fmt.Fprintf(b, "  source: mqtt %s, QoS %d, topics %s, %s\n", k.Mqtt.Broker, k.Mqtt.Qos, strings.Join(k.Mqtt.Topics, " "), s.Format)
+		out = append(out, fmt.Sprintf("mqtt %s, QoS %d, topics %s, %s", k.Mqtt.Broker, k.Mqtt.Qos, strings.Join(k.Mqtt.Topics, " "), s.Format))
 	case *plan.Source_File:
-		fmt.Fprintf(b, "  source: file %s, %s\n", strings.Join(k.File.Paths, " "), s.Format)
+		out = append(out, fmt.Sprintf("file %s, %s", strings.Join(k.File.Paths, " "), s.Format))
 	case *plan.Source_Sim:
-		fmt.Fprintf(b, "  source: sim, %d devices, %s\n", k.Sim.Devices, s.Format)
+		out = append(out, fmt.Sprintf("sim, %d devices, %s", k.Sim.Devices, s.Format))
 	}
-	fmt.Fprintf(b, "    columns: %s\n", columnList(plan.ColumnsOf(s.Schema())))
+	out = append(out, "columns: "+columnList(plan.ColumnsOf(s.Schema())))
 	if s.HasEventTime {
 		idle, future := "idle after "+FormatDuration(s.IdleAfterMicros), "at most "+FormatDuration(s.MaxFutureMicros)+" ahead"
 		if s.IdleAfterMicros == 0 {
@@ -64,97 +113,171 @@ func explainSource(b *strings.Builder, s *plan.Source) {
 		if s.MaxFutureMicros == 0 {
 			future = "any time ahead"
 		}
-		fmt.Fprintf(b, "    event time: %s, disorder %s, %s, %s\n",
-			s.Columns[s.EventTime].Name, FormatDuration(s.MaxDisorderMicros), idle, future)
+		out = append(out, fmt.Sprintf("event time: %s, disorder %s, %s, %s", s.Columns[s.EventTime].Name, FormatDuration(s.MaxDisorderMicros), idle, future))
 	}
+	return out
 }
 
-func explainFragment(b *strings.Builder, p *plan.Plan, f *plan.Fragment, source []*plan.Column) {
+func fragmentOf(p *plan.Plan, f *plan.Fragment, source []*plan.Column) []Explained {
+	kids := make(map[int32]int, len(f.Nodes))
 	for _, n := range f.Nodes {
-		in := source
-		if n.Input >= 0 {
-			in = f.Nodes[n.Input].Schema
-		}
-		explainNode(b, p, n, in)
+		kids[n.Input]++
 	}
+	out := make([]Explained, len(f.Nodes))
+	for i, n := range f.Nodes {
+		in, depth := source, 0
+		if n.Input >= 0 {
+			in, depth = f.Nodes[n.Input].Schema, out[n.Input].depth
+		}
+		if kids[n.Input] > 1 && (n.Input >= 0 || source != nil) {
+			depth++
+		}
+		out[i] = explainNode(p, n, in)
+		out[i].ID, out[i].Input, out[i].depth, out[i].Columns = n.Id, n.Input, depth, []string{}
+		for _, c := range n.Schema {
+			out[i].Columns = append(out[i].Columns, c.Name+" "+batch.Type(c.Type).String())
+		}
+	}
+	return out
 }
 
-func explainNode(b *strings.Builder, p *plan.Plan, n *plan.Node, in []*plan.Column) {
+func explainNode(p *plan.Plan, n *plan.Node, in []*plan.Column) Explained {
 	switch op := n.Op.(type) {
 	case *plan.Node_Where:
-		fmt.Fprintf(b, "  where: %s\n", exprText(op.Where.Condition, in))
+		return Explained{Kind: "where", Text: exprText(op.Where.Condition, in)}
 	case *plan.Node_Project:
-		b.WriteString("  columns:\n")
-		for i, e := range op.Project.Columns {
-			c, text := n.Schema[i], exprText(e, in)
-			if text == identifier(c.Name) {
-				fmt.Fprintf(b, "    %s %s\n", c.Name, batch.Type(c.Type))
-			} else {
-				fmt.Fprintf(b, "    %s %s = %s\n", c.Name, batch.Type(c.Type), text)
-			}
-		}
+		return Explained{Kind: "columns", Details: projectText(n, op.Project, in)}
 	case *plan.Node_PartialWindow:
-		fmt.Fprintf(b, "  window, partial stage: %s\n", windowText(op.PartialWindow))
-		for i, a := range op.PartialWindow.Accumulators {
-			fmt.Fprintf(b, "    accumulator %d: %s\n", i, accumulatorText(a, in))
-		}
-		fmt.Fprintf(b, "    partials: %s\n", columnList(n.Schema))
-	case *plan.Node_PortOut:
-		fmt.Fprintf(b, "  to port %d\n", op.PortOut.Port)
-	case *plan.Node_PortIn:
-		fmt.Fprintf(b, "  from port %d\n", op.PortIn.Port)
+		return partialText(n, op.PartialWindow, in)
 	case *plan.Node_FinalWindow:
-		fmt.Fprintf(b, "  window, final stage: %s\n", windowText(op.FinalWindow))
-		for _, r := range op.FinalWindow.Results {
-			fmt.Fprintf(b, "    %s %s = %s of accumulators %v\n", r.Name, batch.Type(r.Type), r.Function, r.Accumulators)
-		}
+		return Explained{Kind: "window, final stage", Text: windowText(op.FinalWindow), Details: resultsText(op.FinalWindow)}
+	case *plan.Node_ChainWindow:
+		e := partialText(n, op.ChainWindow, in)
+		e.Kind, e.Details = "window over results", append(e.Details, resultsText(op.ChainWindow)...)
+		return e
+	case *plan.Node_Late:
+		return Explained{Kind: "late rows"}
+	case *plan.Node_PortOut:
+		return Explained{Kind: fmt.Sprintf("to port %d", op.PortOut.Port)}
+	case *plan.Node_PortIn:
+		return Explained{Kind: fmt.Sprintf("from port %d", op.PortIn.Port)}
+	case *plan.Node_WindowRows:
+		return Explained{Kind: "forwarded rows", Text: fmt.Sprintf("into the window of node %d", op.WindowRows.Window)}
 	case *plan.Node_Sink:
-		explainSink(b, op.Sink, in)
+		return sinkText(op.Sink, in)
 	}
+	return stepText(p, n, in)
 }
 
-func explainSink(b *strings.Builder, s *plan.Sink, in []*plan.Column) {
+func projectText(n *plan.Node, p *plan.Project, in []*plan.Column) []string {
+	var out []string
+	for i, e := range p.Columns {
+		c, text := n.Schema[i], exprText(e, in)
+		line := fmt.Sprintf("%s %s", c.Name, batch.Type(c.Type))
+		if text != identifier(c.Name) {
+			line += " = " + text
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// stepText tells about the steps that remember something.
+func stepText(p *plan.Plan, n *plan.Node, in []*plan.Column) Explained {
+	var e Explained
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	switch op := n.Op.(type) {
+	case *plan.Node_Alert:
+		a := op.Alert
+		e.Kind = "alert"
+		add("%s when %s", byText(a.Keys, in), exprText(a.When, in))
+		if a.ForMicros > 0 {
+			add("for %s", FormatDuration(a.ForMicros))
+		}
+		if a.Clear != nil {
+			add("cleared when %s", exprText(a.Clear, in))
+		}
+		if a.SilentMicros > 0 {
+			add("silent after %s", FormatDuration(a.SilentMicros))
+		}
+	case *plan.Node_Changed:
+		e.Kind = "changed"
+		add("%s", byText(op.Changed.Keys, in))
+		for _, c := range op.Changed.Columns {
+			text := "in " + in[c.Column].Name
+			if c.Deadband > 0 {
+				text += fmt.Sprintf(" by more than %g", c.Deadband)
+			}
+			add("%s", text)
+		}
+		if op.Changed.HeartbeatMicros > 0 {
+			add("and every %s", FormatDuration(op.Changed.HeartbeatMicros))
+		}
+	case *plan.Node_Sample:
+		e.Kind = "sample"
+		add("%s every %s", byText(op.Sample.Keys, in), FormatDuration(op.Sample.EveryMicros))
+	case *plan.Node_Dedupe:
+		e.Kind = "dedupe"
+		add("%s within %s", byText(op.Dedupe.Keys, in), FormatDuration(op.Dedupe.WithinMicros))
+	case *plan.Node_Lookup:
+		l := op.Lookup
+		e.Kind = "lookup"
+		for i, k := range l.Keys {
+			add("%s = %s", identifier(in[k].Name), identifier(l.On[i]))
+		}
+		e.Text = "in " + p.Lookups[l.Lookup].Name + ", " + strings.Join(parts, " AND ")
+		if l.DropMissing {
+			e.Text += ", rows without a match are dropped"
+		}
+		return e
+	case *plan.Node_Keyed:
+		e.Kind = "keyed"
+		add("%s by %s", byText(op.Keyed.Keys, in), op.Keyed.Function)
+	}
+	e.Text = strings.Join(parts, ", ")
+	return e
+}
+
+func byText(keys []uint32, in []*plan.Column) string {
+	if len(keys) == 0 {
+		return "over all rows"
+	}
+	return "by " + namesAt(keys, in)
+}
+
+func namesAt(at []uint32, in []*plan.Column) string {
+	names := make([]string, len(at))
+	for i, k := range at {
+		names[i] = in[k].Name
+	}
+	return strings.Join(names, ", ")
+}
+
+func sinkText(s *plan.Sink, in []*plan.Column) Explained {
+	e := Explained{Kind: "sink"}
 	switch k := s.Kind.(type) {
 	case *plan.Sink_Table:
 		keep := "for ever"
 		if k.Table.KeepMicros > 0 && k.Table.HasTimeColumn {
 			keep = FormatDuration(k.Table.KeepMicros)
 		}
-		fmt.Fprintf(b, "  sink: table %s, kept %s\n", k.Table.Name, keep)
+		e.Text = fmt.Sprintf("table %s, kept %s", k.Table.Name, keep)
 		if len(k.Table.Keys) > 0 {
-			keys := make([]string, len(k.Table.Keys))
-			for i, c := range k.Table.Keys {
-				keys[i] = in[c].Name
-			}
-			fmt.Fprintf(b, "    rows are told apart by: %s\n", strings.Join(keys, ", "))
+			e.Details = append(e.Details, "rows are told apart by: "+namesAt(k.Table.Keys, in))
 		}
 	case *plan.Sink_Stdout:
-		b.WriteString("  sink: stdout\n")
+		e.Text = "stdout"
 	case *plan.Sink_File:
-		fmt.Fprintf(b, "  sink: file %s\n", k.File.Path)
+		e.Text = "file " + k.File.Path
+	case *plan.Sink_Mqtt:
+		e.Text = fmt.Sprintf("mqtt %s, topic %s, QoS %d", k.Mqtt.Connection.Broker, k.Mqtt.Topic, k.Mqtt.Qos)
 	}
-	fmt.Fprintf(b, "    columns: %s\n", columnList(in))
-}
-
-func windowText(w *plan.Window) string {
-	parts := []string{"tumbling " + FormatDuration(w.SliceMicros)}
-	if len(w.Keys) > 0 {
-		names := make([]string, len(w.Keys))
-		for i, k := range w.Keys {
-			names[i] = k.Name
-		}
-		parts = append(parts, "by "+strings.Join(names, ", "))
-	} else {
-		parts = append(parts, "one group of all rows")
+	if s.Branch != "" {
+		e.Text += ", of the branch " + s.Branch
 	}
-	return strings.Join(append(parts, "lateness "+FormatDuration(w.AllowedLatenessMicros)), ", ")
-}
-
-func accumulatorText(a *plan.Accumulator, in []*plan.Column) string {
-	if a.Column < 0 {
-		return a.Kind
-	}
-	return fmt.Sprintf("%s of %s (%s)", a.Kind, in[a.Column].Name, batch.Type(a.Type))
+	e.Details = append(e.Details, "columns: "+columnList(in))
+	return e
 }
 
 func columnList(cols []*plan.Column) string {
@@ -163,46 +286,4 @@ func columnList(cols []*plan.Column) string {
 		parts[i] = c.Name + " " + batch.Type(c.Type).String()
 	}
 	return strings.Join(parts, ", ")
-}
-
-// explainPort tells what goes over the line and about how much.
-func explainPort(b *strings.Builder, i int, port *plan.Port) {
-	unit, total := "row", 0.0
-	if port.Kind == plan.Port_PARTIALS {
-		unit = "partial"
-	}
-	for k, c := range port.Schema {
-		total += estimatedBytes(port, k, c)
-	}
-	split := "by agent"
-	if len(port.Keys) > 0 {
-		names := make([]string, len(port.Keys))
-		for k, at := range port.Keys {
-			names[k] = port.Schema[at].Name
-		}
-		split = "by " + strings.Join(names, ", ")
-	}
-	fmt.Fprintf(b, "  port %d: %ss, split %s\n    columns: %s\n", i, unit, split, columnList(port.Schema))
-	fmt.Fprintf(b, "    estimate: %.1f bytes per %s in frames of 1,000 %ss, compressed\n", total, unit, unit)
-}
-
-// typeBytes are rough figures of the columnar codec for one value of sensor
-// data in a frame of 1,000 rows, compressed: regular times, dictionary-coded
-// names, readings with one or two decimals. Together they give the measured 2.1
-// bytes of a row (device, ts, temp, humidity). Blobs are a guess.
-var typeBytes = [...]float64{
-	batch.Bool: 0.1, batch.Int: 0.8, batch.Double: 0.6, batch.String: 0.7, batch.Bytes: 16, batch.Timestamp: 0.2,
-}
-
-// exactDoubleBytes is for doubles that use all their digits, as sums of squares do.
-const exactDoubleBytes = 7
-
-func estimatedBytes(port *plan.Port, at int, c *plan.Column) float64 {
-	if port.Kind == plan.Port_PARTIALS && batch.Type(c.Type) == batch.Double {
-		exact := strings.HasPrefix(c.Name, "_") && (strings.Contains(c.Name, "_"+aggregate.Moments) || strings.Contains(c.Name, "_"+aggregate.Sum))
-		if exact && at >= len(port.Keys) {
-			return exactDoubleBytes
-		}
-	}
-	return typeBytes[batch.Type(c.Type)]
 }

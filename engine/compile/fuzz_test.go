@@ -49,7 +49,7 @@ func FuzzCompile(f *testing.F) {
 		if _, err := plan.Unmarshal(raw); err != nil {
 			t.Fatalf("the compiler's own plan is refused: %v", err)
 		}
-		if Explain(p) == "" {
+		if Explain(p).WithLoad(p, 1000, 100, 10).Text() == "" {
 			t.Fatal("no explanation")
 		}
 	})

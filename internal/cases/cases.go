@@ -24,6 +24,7 @@ import (
 	"github.com/leatio/leat/engine/plan"
 	"github.com/leatio/leat/internal/jsonl"
 	"github.com/leatio/leat/internal/local"
+	"github.com/leatio/leat/internal/textdiff"
 )
 
 // Config is what running a pipeline's cases needs.
@@ -237,7 +238,7 @@ func (r *runner) expected(x *compile.Expected) error {
 	for _, row := range got {
 		have = append(have, line(columns, func(c string) string { return string(row[c]) }))
 	}
-	if d := diff(want, have); d != "" {
+	if d := textdiff.Unified("expected", "got", want, have); d != "" {
 		r.fail(x.Line, fmt.Sprintf("the %s differ: %d rows, expected %d", name, len(have), len(want)), d)
 	}
 	return nil

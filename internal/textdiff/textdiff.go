@@ -1,4 +1,5 @@
-package cases
+// Package textdiff compares lists of lines and writes unified diffs.
+package textdiff
 
 import (
 	"fmt"
@@ -11,8 +12,9 @@ const maxCompared = 4_000_000
 
 const contextLines = 3
 
-// diff is a unified diff of two lists of lines; empty where they are equal.
-func diff(want, got []string) string {
+// Unified is a unified diff of two lists of lines under their names; empty
+// where they are equal.
+func Unified(wantName, gotName string, want, got []string) string {
 	steps := align(want, got)
 	changed := false
 	for _, s := range steps {
@@ -22,7 +24,7 @@ func diff(want, got []string) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("--- expected\n+++ got\n")
+	b.WriteString("--- " + wantName + "\n+++ " + gotName + "\n")
 	for from := 0; from < len(steps); {
 		first := from
 		for first < len(steps) && steps[first].mark == ' ' {
