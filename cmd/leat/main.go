@@ -39,7 +39,7 @@ gateway, the part that combines gateways in the cloud.
 	c.PersistentFlags().StringVar(&remote.api, "api", "", "`address` of the cloud node's API (default: LEAT_API, else that of a running leat up, else 127.0.0.1:4751)")
 	c.PersistentFlags().StringVar(&remote.token, "api-token", "", "`token` that the API asks for (default: LEAT_API_TOKEN)")
 	c.AddCommand(upCommand(), runCommand(), validateCommand(), explainCommand(), testCommand(),
-		applyCommand(&remote), getCommand(&remote), deleteCommand(&remote), queryCommand(&remote), fleetCommand(&remote), versionCommand())
+		applyCommand(&remote), diffCommand(&remote), getCommand(&remote), deleteCommand(&remote), queryCommand(&remote), fleetCommand(&remote), versionCommand())
 	checkArguments(c)
 	return c
 }

@@ -36,7 +36,7 @@ func TestReference(t *testing.T) {
 	} else if b.String() != string(old) {
 		t.Errorf("%s differs from what the commands say of themselves: rewrite it with -update", page)
 	}
-	for _, c := range []string{"leat up", "leat run", "leat validate", "leat explain", "leat test", "leat apply", "leat get", "leat delete", "leat query", "leat fleet token", "leat fleet ls", "leat version"} {
+	for _, c := range []string{"leat up", "leat run", "leat validate", "leat explain", "leat test", "leat diff", "leat apply", "leat get", "leat delete", "leat query", "leat fleet token", "leat fleet ls", "leat version"} {
 		if !strings.Contains(b.String(), "\n### "+c+"\n") {
 			t.Errorf("there is no command %s", c)
 		}

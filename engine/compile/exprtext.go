@@ -32,13 +32,18 @@ func textOf(e *plan.Expr, column func(int) string) string {
 		args := make([]string, len(k.Call.Args))
 		for i, a := range k.Call.Args {
 			args[i] = textOf(a, column)
-			if c := a.GetCall(); c != nil && slices.Contains(infixOps, c.Op) {
+			if c := a.GetCall(); c != nil && slices.Contains(infixOps, c.Op) && binds(k.Call.Op) {
 				args[i] = "(" + args[i] + ")"
 			}
 		}
 		return callText(k.Call.Op, args, batch.Type(e.Type))
 	}
 	return "?"
+}
+
+// binds tells whether an operation stands beside its arguments, not around them.
+func binds(op string) bool {
+	return slices.Contains(infixOps, op) || slices.Contains([]string{"neg", "not", "is_null", "is_not_null", "in"}, op)
 }
 
 func callText(op string, args []string, t batch.Type) string {
