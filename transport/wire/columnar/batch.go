@@ -30,6 +30,7 @@ func Append(dst []byte, s batch.Schema, b *batch.Batch) []byte {
 	}
 	e := encoders.Get().(*encoder)
 	defer e.release()
+	e.hasKey, e.before = false, e.before[:0]
 	dst = binary.AppendUvarint(dst, uint64(b.Len()))
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	for i := range s {
@@ -67,7 +68,11 @@ func (e *encoder) appendColumn(dst []byte, b *batch.Batch, c *batch.Column) []by
 		}
 		return e.appendDoubles(dst, e.doubles)
 	case batch.String:
-		return e.appendStrings(dst, c, rows)
+		dst = e.appendStrings(dst, c, rows)
+		if nulls == 0 && len(rows) > 0 && !e.hasKey {
+			e.keyed(e.codes, len(e.distinct))
+		}
+		return dst
 	case batch.Bytes:
 		e.ints, e.text = e.ints[:0], e.text[:0]
 		for _, r := range rows {
@@ -152,6 +157,7 @@ func (r *reader) decode(s batch.Schema, dst *batch.Batch) (rest []byte, err erro
 // batch reads a batch into dst, which is empty.
 func (r *reader) batch(s batch.Schema, dst *batch.Batch) {
 	rows := r.rowCount()
+	r.key, r.before = nil, r.before[:0]
 	if n := r.count("columns", maxColumns); r.err == nil && n != len(s) {
 		r.err = fmt.Errorf("%w: %d columns, the schema has %d", ErrSchema, n, len(s))
 	}
@@ -220,6 +226,9 @@ func (r *reader) column(c *batch.Column, rows int, nulls bool) {
 		if nulls && r.err == nil {
 			spread(c.Codes, present, c.Valid)
 			r.nullCodes(c)
+		}
+		if !nulls && r.key == nil {
+			r.key = c.Codes
 		}
 	case batch.Bytes:
 		r.blobs(c, rows, present)

@@ -8,14 +8,20 @@ import (
 
 // encoder is the scratch memory of one Append.
 type encoder struct {
-	rows  []uint32
-	words []uint64
-	plane []byte
-	huff  huff0.Scratch
+	rows   []uint32
+	words  []uint64
+	sample []uint64
+	plane  []byte
+	huff   huff0.Scratch
 
 	ints, decimals, binaries []int64
 	exceptions               [2][]int
 	doubles                  []float64
+
+	// Of the batch at hand, see lag.go.
+	hasKey       bool
+	before, last []int32
+	firsts       []int64
 
 	places       placeTable
 	distinct     []string

@@ -11,6 +11,7 @@ import (
 //
 //	head byte = transform | packing<<2
 //	transform: 0 values, 1 differences, 2 differences of differences; the first 0, 1 or 2 terms precede as varints
+//	           3 differences to the value a fixed distance before, or in the row before with the same key (see lag.go)
 //	packing:   0 all equal to the minimum
 //	           1 bits:   width, values of width bits
 //	           2 planes: shift, number of planes, the low shift bits packed, then the bytes above, a plane each
@@ -21,13 +22,18 @@ const (
 	packBits   = 1
 	packPlanes = 2
 
-	maxTransform = 2
-	samples      = 512 // values by which the planes are judged
+	maxTransform = 2 // of those that need no other column
+	transformLag = 3
+
+	// The planes are judged by some values: runs of neighbours, since a fixed step could beat in time with the values.
+	samples   = 1024
+	sampleRun = 64
 )
 
 // intPlan is one way to store a sequence.
 type intPlan struct {
 	transform int
+	lag       int // transformLag: the distance; 0 = by key
 	packing   int
 	shift     uint
 	width     uint // of the residuals
@@ -45,11 +51,19 @@ func (e *encoder) appendInts(dst []byte, vals []int64) []byte {
 
 func (e *encoder) appendPlanned(dst []byte, vals []int64, p intPlan) []byte {
 	dst = append(dst, byte(p.transform|p.packing<<2))
-	rest, _, _ := e.residuals(vals, p.transform)
-	prev := int64(0)
-	for k := range p.transform { // first value, then first difference
-		dst = binary.AppendVarint(dst, vals[k]-prev)
-		prev = vals[k]
+	var rest []uint64
+	if p.transform == transformLag {
+		dst = binary.AppendUvarint(dst, uint64(p.lag))
+		firsts := e.firstsOf(vals, p.lag)
+		dst = e.appendPlanned(dst, firsts, e.planPlain(firsts))
+		rest, _, _ = e.lagged(vals, p.lag)
+	} else {
+		rest, _, _ = e.residuals(vals, p.transform)
+		prev := int64(0)
+		for k := range p.transform { // first value, then first difference
+			dst = binary.AppendVarint(dst, vals[k]-prev)
+			prev = vals[k]
+		}
 	}
 	dst = binary.AppendVarint(dst, p.base)
 	for i, v := range rest {
@@ -109,52 +123,59 @@ func (e *encoder) residuals(vals []int64, t int) (out []uint64, lo, hi int64) {
 
 // planInts finds the cheapest plan by estimate.
 func (e *encoder) planInts(vals []int64) intPlan {
-	best := intPlan{cost: math.Inf(1)}
-	for t := 0; t <= maxTransform && t < len(vals); t++ {
-		rest, lo, hi := e.residuals(vals, t)
-		p := intPlan{transform: t, base: lo, width: width(uint64(hi) - uint64(lo)), packing: packBits}
-		lead := float64(4 + t)
-		if p.width == 0 {
-			p.packing, p.cost = packSame, lead
-			if p.cost < best.cost {
-				best = p
-			}
-			continue
-		}
-		p.cost = lead + float64(packedBytes(len(rest), p.width))
-		if p.cost < best.cost {
-			best = p
-		}
-		if len(rest) < 32 {
-			continue // too few for a table
-		}
-		e.planPlanes(rest, p, lead, &best)
+	best := e.planPlain(vals)
+	if best.packing != packSame {
+		e.planLags(vals, &best)
 	}
 	return best
 }
 
+// planPlain is planInts without transformLag.
+func (e *encoder) planPlain(vals []int64) intPlan {
+	best := intPlan{cost: math.Inf(1)}
+	for t := 0; t <= maxTransform && t < len(vals); t++ {
+		rest, lo, hi := e.residuals(vals, t)
+		e.planRest(rest, lo, hi, intPlan{transform: t, cost: float64(4 + t)}, &best)
+	}
+	return best
+}
+
+// planRest finds the packing of what a transform left; p has the cost of what stands before.
+func (e *encoder) planRest(rest []uint64, lo, hi int64, p intPlan, best *intPlan) {
+	lead := p.cost
+	p.base, p.width, p.packing = lo, width(uint64(hi)-uint64(lo)), packBits
+	if p.width == 0 {
+		p.packing = packSame
+	} else {
+		p.cost += float64(packedBytes(len(rest), p.width))
+	}
+	if p.cost < best.cost {
+		*best = p
+	}
+	if p.width > 0 && len(rest) >= 32 { // else too few for a table
+		e.planPlanes(rest, p, lead, best)
+	}
+}
+
 // planPlanes tries the packing in planes: all bits in planes, which suits a
-// few outliers, and the eight highest bits in a plane, which suits a bell.
+// few outliers, and the highest bits in a plane, which suits a bell; the fewer these are, the
+// shorter the table of their codes.
 func (e *encoder) planPlanes(rest []uint64, p intPlan, lead float64, best *intPlan) {
 	p.packing = packPlanes
-	shifts := [2]uint{0, 0}
-	if p.width > 8 {
-		shifts[1] = p.width - 8
-	}
-	step := 1 + len(rest)/samples
-	n := (len(rest) + step - 1) / step
+	shifts := [...]uint{0, p.width - min(p.width, 8), p.width - min(p.width, 6), p.width - min(p.width, 4)}
+	sample := e.sampleOf(rest)
 	for i, shift := range shifts {
-		if i == 1 && shift == 0 {
-			return
+		if i > 0 && shift == 0 {
+			continue
 		}
 		p.shift = shift
 		p.cost = lead + float64(packedBytes(len(rest), shift))
 		for at := shift; at < p.width && p.cost < best.cost; at += 8 {
 			var h histogram
-			for i := 0; i < len(rest); i += step {
-				h[byte((rest[i]-uint64(p.base))>>at)]++
+			for _, v := range sample {
+				h[byte((v-uint64(p.base))>>at)]++
 			}
-			p.cost += h.cost(n, len(rest))
+			p.cost += h.cost(len(sample), len(rest))
 		}
 		if p.cost < best.cost {
 			*best = p
@@ -162,24 +183,55 @@ func (e *encoder) planPlanes(rest []uint64, p intPlan, lead float64, best *intPl
 	}
 }
 
+func (e *encoder) sampleOf(rest []uint64) []uint64 {
+	if len(rest) <= samples {
+		return rest
+	}
+	e.sample = e.sample[:0]
+	step := len(rest) / (samples / sampleRun)
+	for at := 0; at+sampleRun <= len(rest); at += step {
+		e.sample = append(e.sample, rest[at:at+sampleRun]...)
+	}
+	return e.sample
+}
+
 // ints reads len(dst) integers.
 func (r *reader) ints(dst []int64) {
-	n := len(dst)
-	if n == 0 {
-		return
+	if len(dst) > 0 {
+		r.someInts(dst, true)
 	}
+}
+
+// someInts reads one integer or more; lag tells whether transformLag is allowed.
+func (r *reader) someInts(dst []int64, lag bool) {
+	n := len(dst)
 	head := r.byte("integers")
 	t, packing := int(head&3), head>>2
-	if t > maxTransform || packing > packPlanes || t >= n {
+	switch {
+	case packing > packPlanes || t <= maxTransform && t >= n:
 		r.fail("integers of %d in form %d", n, head)
+		return
+	case t == transformLag:
+		if !lag {
+			r.fail("integers in form %d inside others", head)
+			return
+		}
+		r.lagged(dst, packing)
 		return
 	}
 	var first [maxTransform]int64
 	for k := range t {
 		first[k] = r.varint("first integer")
 	}
-	base := r.varint("minimum")
-	rest := r.scratch(n - t)
+	if rest, base := r.rest(n-t, packing); r.err == nil {
+		untransform(dst, rest, t, base, first)
+	}
+}
+
+// rest reads n values as they were packed, and their minimum.
+func (r *reader) rest(n int, packing byte) (rest []uint64, base int64) {
+	base = r.varint("minimum")
+	rest = r.scratch(n)
 	switch packing {
 	case packBits:
 		w := uint(r.byte("width"))
@@ -191,10 +243,7 @@ func (r *reader) ints(dst []int64) {
 	case packPlanes:
 		r.planes(rest)
 	}
-	if r.err != nil {
-		return
-	}
-	untransform(dst, rest, t, base, first)
+	return rest, base
 }
 
 func unpackChecked(r *reader, dst []uint64, w uint) {

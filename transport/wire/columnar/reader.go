@@ -20,6 +20,13 @@ type reader struct {
 	words []uint64 // scratch
 	nums  []int64  // scratch
 	buf   []byte   // scratch
+
+	// Of the batch at hand, see lag.go.
+	key    []uint32
+	before []int32
+	firsts int
+	places placeTable
+	last   []int32
 }
 
 // readers keeps scratch memory between calls; it holds no state.
@@ -36,9 +43,9 @@ func newReader(src []byte, lim Limits) *reader {
 const maxScratch = 64 << 10
 
 func (r *reader) release() {
-	r.src, r.err = nil, nil
+	r.src, r.err, r.key = nil, nil, nil
 	if cap(r.words) > maxScratch || cap(r.nums) > maxScratch || cap(r.buf) > 8*maxScratch {
-		r.words, r.nums, r.buf = nil, nil, nil
+		r.words, r.nums, r.buf, r.before, r.last, r.places = nil, nil, nil, nil, nil, placeTable{}
 	}
 	readers.Put(r)
 }
