@@ -162,25 +162,47 @@ func (e *encoder) planRest(rest []uint64, lo, hi int64, p intPlan, best *intPlan
 // shorter the table of their codes.
 func (e *encoder) planPlanes(rest []uint64, p intPlan, lead float64, best *intPlan) {
 	p.packing = packPlanes
-	shifts := [...]uint{0, p.width - min(p.width, 8), p.width - min(p.width, 6), p.width - min(p.width, 4)}
 	sample := e.sampleOf(rest)
-	for i, shift := range shifts {
-		if i > 0 && shift == 0 {
-			continue
-		}
-		p.shift = shift
-		p.cost = lead + float64(packedBytes(len(rest), shift))
-		for at := shift; at < p.width && p.cost < best.cost; at += 8 {
-			var h histogram
-			for _, v := range sample {
-				h[byte((v-uint64(p.base))>>at)]++
-			}
+	if p.width > 8 { // all bits
+		p.shift, p.cost = 0, lead
+		for at := uint(0); at < p.width && p.cost < best.cost; at += 8 {
+			h := histogramOf(sample, uint64(p.base), at)
 			p.cost += h.cost(len(sample), len(rest))
 		}
 		if p.cost < best.cost {
 			*best = p
 		}
 	}
+	top := min(p.width, 8)
+	h := histogramOf(sample, uint64(p.base), p.width-top)
+	for {
+		p.shift = p.width - top
+		p.cost = lead + float64(packedBytes(len(rest), p.shift))
+		if p.cost += h.cost(len(sample), len(rest)); p.cost < best.cost {
+			*best = p
+		}
+		if top < 6 {
+			return
+		}
+		h.halve()
+		h.halve()
+		top -= 2
+	}
+}
+
+func histogramOf(sample []uint64, base uint64, shift uint) (h histogram) {
+	for _, v := range sample {
+		h[byte((v-base)>>(shift&63))]++
+	}
+	return h
+}
+
+// halve makes it the histogram of one bit less.
+func (h *histogram) halve() {
+	for i := range len(h) / 2 {
+		h[i] = h[2*i] + h[2*i+1]
+	}
+	clear(h[len(h)/2:])
 }
 
 func (e *encoder) sampleOf(rest []uint64) []uint64 {
