@@ -7,6 +7,7 @@ import (
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/expr"
 	"github.com/leatio/leat/engine/sql"
+	"github.com/leatio/leat/engine/zone"
 )
 
 var benchSchema = batch.Schema{
@@ -28,13 +29,24 @@ func benchBatch(n int) *batch.Batch {
 	return b
 }
 
+// paris knows every zone.
+type paris struct{}
+
+func (paris) Zone(string) error      { return nil }
+func (paris) ZoneParam(string) error { return nil }
+
 func mustCompile(t testing.TB, text string, in batch.Schema) *expr.Program {
 	t.Helper()
-	e, err := sql.Bind(text, sql.Scope{Columns: in})
+	e, err := sql.Bind(text, sql.Scope{Columns: in, Zones: paris{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := expr.Compile(e, in, expr.Env{})
+	// An hour is added in 1970-01-01T05:00Z and taken back at 15:00Z.
+	z, err := zone.New(3600, []zone.Change{{At: 5 * 3600, Offset: 7200}, {At: 15 * 3600, Offset: 3600}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := expr.Compile(e, in, expr.Env{Zones: map[string]*zone.Zone{"Europe/Paris": z}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +58,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	for _, text := range []string{
 		"temp > 35", "temp BETWEEN -40 AND 85 AND humidity >= 0", "temp * 1.8 + 32", "i / 7 % 3 - i * 2", "round(temp, 1)", "ln(abs(temp) + 1)",
 		"CASE WHEN temp > 20 THEN temp ELSE humidity END", "coalesce(temp, 0) > 3 OR i IN (1, 2, 3)", "temp::int", "sqrt(abs(temp)) < power(humidity, 2)",
-		"date_trunc('hour', ts)", "extract(hour FROM ts)", "device = 'device-c'", "lower(device)", "device LIKE '%-c' OR device LIKE '%-d'", "upper(substr(device, 1, 3)) || '!'", "NOT (i IS NULL)",
+		"date_trunc('hour', ts)", "extract(hour FROM ts)", "device = 'device-c'", "lower(device)", "device LIKE '%-c' OR device LIKE '%-d'", "upper(substr(device, 1, 3)) || '!'", "temp > 0 AND temp < 60 AND humidity >= 20", "i IN (1, 2) AND i BETWEEN 0 AND 5", "extract(hour FROM ts AT TIME ZONE 'Europe/Paris')", "date_trunc('day', ts, 'Europe/Paris')", "sqrt(abs(temp)) + sqrt(abs(temp))", "NOT (i IS NULL)",
 	} {
 		b := benchBatch(4096)
 		p := mustCompile(t, text, benchSchema)
@@ -115,6 +127,7 @@ func BenchmarkEval(b *testing.B) {
 		{"power", "power(humidity, 1.5)"},
 		{"date_trunc-hour", "date_trunc('hour', ts)"},
 		{"date_trunc-month", "date_trunc('month', ts)"},
+		{"hour-in-zone", "extract(hour FROM ts AT TIME ZONE 'Europe/Paris')"},
 		{"lower", "lower(device)"},
 	} {
 		for _, sel := range []string{"dense", "half"} {

@@ -25,7 +25,7 @@ type compiler struct {
 	in      batch.Schema
 	env     Env
 	used    []int
-	nodes   int
+	nodes   int // of the expression at hand
 	at      int // of the expressions given
 	numbers numbering
 	shared  map[int]*shared // by number
@@ -41,7 +41,7 @@ func newCompiler(in batch.Schema, env Env) *compiler {
 // roots compiles expressions that are evaluated over the same rows.
 func (c *compiler) roots(list []*plan.Expr) ([]node, error) {
 	for i, e := range list {
-		c.at = i
+		c.at, c.nodes = i, 0
 		if _, err := c.number(e, 0); err != nil {
 			return nil, err
 		}

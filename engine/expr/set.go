@@ -16,7 +16,7 @@ type Set struct {
 	run   run
 }
 
-// CompileAll makes a Set. It refuses what Compile refuses; MaxNodes bounds all of them together.
+// CompileAll makes a Set. It refuses what Compile refuses.
 func CompileAll(list []*plan.Expr, in batch.Schema, env Env) (*Set, error) {
 	c := newCompiler(in, env)
 	roots, err := c.roots(list)

@@ -145,6 +145,18 @@ func TestSetRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The bound is one of each expression.
+	var wide []*plan.Expr
+	for range 3 {
+		args := make([]*plan.Expr, MaxNodes-2)
+		for i := range args {
+			args[i] = good
+		}
+		wide = append(wide, call("coalesce", batch.Double, args...))
+	}
+	if _, err := CompileAll(wide, batch.Schema{{Name: "x", Type: batch.Double}}, Env{}); err != nil {
+		t.Error(err)
+	}
 	if err := s.Eval(&batch.Batch{Cols: make([]batch.Column, 1)}, nil, nil); !errors.Is(err, ErrBatch) {
 		t.Error(err)
 	}
