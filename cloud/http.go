@@ -251,6 +251,7 @@ func (n *Node) WriteMetrics(w io.Writer) {
 		count(label("fenced_total"), c.Fenced)
 		count(label("orphans_total"), c.Orphans)
 		count(label("undecoded_total"), c.Undecoded)
+		count(label("second_lanes_total"), c.Lanes)
 		count(label("results_total"), c.Results)
 		var tooLate, rejects int64
 		for _, p := range v.Pipelines {

@@ -10,6 +10,7 @@ import (
 	"github.com/leatio/leat/cloud/record"
 	"github.com/leatio/leat/cloud/worker"
 	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/compile"
 )
 
 // say appends a membership record as the owner of an epoch.
@@ -288,4 +289,28 @@ func TestLatePartialsAreSampled(t *testing.T) {
 			t.Errorf("%d rows, want 103: %q", len(late), late)
 		}
 	}
+}
+// A window says how many agents it has heard of, each time it fires.
+func TestCompleteness(t *testing.T) {
+	r := newRig(t)
+	p, err := compile.Compile([]byte(strings.Replace(file, "tumbling: 10s", "tumbling: 10s\n      completeness: true", 1)),
+		compile.Options{File: "t.yaml", PipelineID: "climate-1", Version: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.plan = p
+	w, stop := r.start(time.Hour)
+	defer r.end(stop)
+	r.say(owner, record.Expected, "a", "b", "c", "d")
+	idle := r.entry("c")
+	idle.Flags = record.FlagIdle
+	r.append(r.entry("a", row{"x", 1, 1}, row{"x", 12, 1}), r.entry("b", row{"x", 2, 1}), idle)
+	r.say(owner, record.Passed, "b", "d")
+	r.step(w, "a has passed, c is IDLE", "x@0 n=2 sum=2 _agents_seen=2 _agents_expected=4")
+	r.append(r.entry("b", row{"x", 3, 1}, row{"x", 15, 1}))
+	r.step(w, "b has passed as well", "x@0 n=3 sum=3 _agents_seen=3 _agents_expected=4")
+	r.say(owner, record.Removed, "d")
+	r.append(r.entry("a", row{"x", 5, 1}, row{"x", 20, 1}))
+	r.append(r.entry("b", row{"x", 20, 1}))
+	r.step(w, "nothing is expected of d", "x@0 n=4 sum=4 _agents_seen=3 _agents_expected=3", "x@10 n=2 sum=2 _agents_seen=3 _agents_expected=3")
 }

@@ -44,6 +44,14 @@ func (r *rig) onVersion(p *plan.Plan, agent string, rows ...row) record.Entry {
 	return r.entry(agent, rows...)
 }
 
+// sayOf appends a membership record of a version.
+func (r *rig) sayOf(p *plan.Plan, state record.Membership, agents ...string) {
+	before := r.plan
+	r.plan = p
+	defer func() { r.plan = before }()
+	r.say(owner, state, agents...)
+}
+
 func (r *rig) ended(p *plan.Plan, agent string) record.Entry {
 	e := r.onVersion(p, agent)
 	e.Watermark = engine.EndOfTime
@@ -55,12 +63,7 @@ func (r *rig) ended(p *plan.Plan, agent string) record.Entry {
 func TestWindowsGoOverToANewVersion(t *testing.T) {
 	steps := func(r *rig, p []*plan.Plan) []func() {
 		expect := func(v int, agents ...string) func() {
-			return func() {
-				before := r.plan
-				r.plan = p[v]
-				r.say(owner, record.Expected, agents...)
-				r.plan = before
-			}
+			return func() { r.sayOf(p[v], record.Expected, agents...) }
 		}
 		send := func(v int, agent string, rows ...row) func() {
 			return func() { r.append(r.onVersion(p[v], agent, rows...)) }
@@ -74,12 +77,7 @@ func TestWindowsGoOverToANewVersion(t *testing.T) {
 			expect(1, "a", "b"),
 			end(0, "a"),
 			send(1, "a", row{"x", 13, 7}, row{"x", 3, 30}),
-			func() {
-				before := r.plan
-				r.plan = p[1]
-				r.say(owner, record.Passed, "b")
-				r.plan = before
-			},
+			func() { r.sayOf(p[1], record.Passed, "b") },
 			send(1, "a", row{"x", 25, 2}), // the second window fires, with rows of both versions
 			expect(2, "a"),
 			end(1, "a"),
@@ -138,5 +136,37 @@ func TestWindowsGoOverToANewVersion(t *testing.T) {
 	same("after each record", run(time.Millisecond, func(int) bool { return true }))
 	for at := range whole { // full checkpoints and deltas before
 		same(fmt.Sprint("after record ", at), run(time.Millisecond, func(i int) bool { return i == at }))
+	}
+}
+
+// A version that can keep no state begins at a boundary; what agents that are AWAY still
+// send is finished by the one before, which keeps its windows for them.
+func TestVersionsMeetAtABoundary(t *testing.T) {
+	r := newRig(t)
+	next := version(t, 2, "tumbling: 10s", "tumbling: 15s", "name: t}", "name: u}")
+	next.StartsAtMicros = 30e6
+	if c := plan.Compare(r.plan, next); c.Kept != plan.KeptNothing {
+		t.Fatalf("the versions keep %+v: the test does not meet what it is about", c)
+	}
+	r.plans = plansByVersion{1: r.plan, 2: next}
+	w, stop := r.start(time.Hour)
+	defer r.end(stop)
+	r.append(r.entry("a", row{"x", 1, 1}, row{"x", 25, 1}), r.entry("b", row{"x", 2, 1}))
+	r.say(owner, record.Passed, "b")
+	r.step(w, "b is AWAY", "x@0 n=2 sum=2")
+	r.sayOf(next, record.Expected, "a", "b")
+	r.sayOf(next, record.Passed, "b")
+	r.append(r.onVersion(next, "a", row{"x", 31, 7}))
+	r.append(r.ended(r.plan, "a"))
+	r.append(r.onVersion(next, "a", row{"x", 45, 7}, row{"x", 5000, 7}))
+	r.step(w, "a has gone over", "x@0 n=2 sum=2", "x@20 n=1 sum=1", "x@30 n=1 sum=7", "x@45 n=1 sum=7")
+	r.append(r.entry("b", row{"x", 3, 1}, row{"x", 26, 1}))
+	r.append(r.ended(r.plan, "b"))
+	r.append(r.onVersion(next, "b", row{"x", 32, 1}))
+	r.step(w, "b is back", "x@0 n=3 sum=3", "x@20 n=2 sum=2", "x@30 n=2 sum=8", "x@45 n=1 sum=7")
+	for _, p := range w.View().Pipelines {
+		if p.TooLate != 0 {
+			t.Errorf("%d partials of version %d were too late", p.TooLate, p.Version)
+		}
 	}
 }

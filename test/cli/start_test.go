@@ -114,7 +114,7 @@ func TestAnswersOfTheNode(t *testing.T) {
 	}{
 		{[]string{"get", "nothing"}, "pipeline \"nothing\": not found; `leat get` lists those there are"},
 		{[]string{"delete", "nothing"}, "pipeline \"nothing\": not found; `leat get` lists those there are"},
-		{[]string{"query", "SELECT * FROM nowhere"}, "no such table: nowhere (1); there are rejects"},
+		{[]string{"query", "SELECT * FROM nowhere"}, "no such table: nowhere (1); there are late, rejects"},
 		{[]string{"query", "DELETE FROM rejects"}, "queries only read: begin with SELECT, WITH, VALUES or EXPLAIN"},
 	} {
 		oneLine(t, run(t, n.dir, "leat", append([]string{"--api", n.api}, tt.args...)...), 1, tt.want)
