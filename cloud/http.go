@@ -252,6 +252,8 @@ func (n *Node) WriteMetrics(w io.Writer) {
 		count(label("orphans_total"), c.Orphans)
 		count(label("undecoded_total"), c.Undecoded)
 		count(label("second_lanes_total"), c.Lanes)
+		count(label("windows_shed_total"), c.Shed)
+		count(label("overflows_total"), c.Overflows)
 		count(label("results_total"), c.Results)
 		var tooLate, rejects int64
 		for _, p := range v.Pipelines {

@@ -139,6 +139,15 @@ func (c *Cloud) Advance(fire, keep int64) error {
 	return c.tree.advance(fire, keep)
 }
 
+// States is the number of states that windows hold, by key and slice or session.
+func (c *Cloud) States() int {
+	n := 0
+	for _, w := range c.windows {
+		n += w.States()
+	}
+	return n
+}
+
 // Fired is the number of window results that left, revisions included.
 func (c *Cloud) Fired() int64 {
 	var n int64

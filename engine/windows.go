@@ -18,6 +18,7 @@ type results interface {
 	Restore(section int, b *batch.Batch) error
 	Resume(fire, keep int64)
 	TooLate() int64
+	States() int
 }
 
 // resultWindow gathers what a window is given; results leave when the watermark advances.

@@ -6,6 +6,9 @@ import (
 
 	"github.com/leatio/leat/cloud/record"
 	"github.com/leatio/leat/engine"
+	"github.com/leatio/leat/engine/batch"
+	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/transport/wire/columnar"
 )
 
 // The roster leaves out work where a frame cannot change a watermark. Whatever comes in
@@ -129,4 +132,49 @@ func naive(r *roster) (fire, keep int64) {
 		}
 	}
 	return min(fire, waited), keep
+}
+
+// An agent that was away for long made the windows that waited for it outgrow the node.
+func TestWindowsThatWaitAreBounded(t *testing.T) {
+	s := goldenState(t)
+	s.maxStates = 50
+	k := pipelineKey{"climate-1", 1}
+	p, err := s.pipeline(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.roster.set(agentKey{"away", 1}, record.Expected)
+	p.roster.set(agentKey{"away", 1}, record.Passed)
+	schema := engine.PortSchema(p.plan, 0)
+	most := 0
+	for i := range int64(500) {
+		b := batch.New(schema)
+		for c := range b.Cols {
+			col := &b.Cols[c]
+			switch schema[c].Name {
+			case plan.SliceStart:
+				col.Ints = []int64{i * 10e6}
+			case plan.SliceEnd:
+				col.Ints = []int64{i*10e6 + 10e6}
+			case "device":
+				col.Dict = batch.NewDict()
+				col.Codes = []uint32{col.Dict.CodeString("d")}
+			default:
+				col.AppendNull()
+				col.Valid = nil
+			}
+		}
+		b.N = 1
+		e := record.Entry{
+			Agent: "gw-1", Epoch: 1, Pipeline: k.id, Version: 1, From: uint64(i) + 1, To: uint64(i) + 1, Watermark: i*10e6 + 10e6,
+			Payload: columnar.AppendPayload(nil, []columnar.Section{{Port: 0, Batch: b}}, func(uint32) batch.Schema { return schema }),
+		}
+		if err := s.apply(uint64(i)+1, &record.Record{Kind: record.KindBundle, Entries: []record.Entry{e}}); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, p.cloud.States())
+	}
+	if most > 51 || p.cloud.States() < 10 || s.count.Shed == 0 || p.cloud.Fired() != 500 {
+		t.Errorf("%d states at most, %d now, shed %d times, %d windows fired", most, p.cloud.States(), s.count.Shed, p.cloud.Fired())
+	}
 }

@@ -290,6 +290,7 @@ func TestLatePartialsAreSampled(t *testing.T) {
 		}
 	}
 }
+
 // A window says how many agents it has heard of, each time it fires.
 func TestCompleteness(t *testing.T) {
 	r := newRig(t)

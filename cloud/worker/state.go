@@ -59,6 +59,8 @@ type Counters struct {
 	Orphans    uint64 // entries of pipelines that were deleted
 	Undecoded  uint64 // entries whose payload could not be read
 	Lanes      uint64 // entries of a second lane where a pipeline keeps one
+	Shed       uint64 // times that windows were forgotten before their time, as there were too many
+	Overflows  uint64 // sections of rows that were dropped, as windows that have not ended held too much
 	Results    uint64 // window results and rows given to sinks
 }
 
@@ -79,12 +81,17 @@ type state struct {
 	count     Counters
 	restoring bool // checkpoints are being restored
 	needsFull bool // the next checkpoint must be a full one
+	maxStates int  // of a pipeline version's windows
 }
+
+// maxStates bounds what the windows of a pipeline version hold in a partition while they wait for agents that are AWAY.
+// It is no setting: a replay must find the same bound.
+const maxStates = 4 << 20
 
 func newState(partition int, plans Plans, fragments Fragments) *state {
 	return &state{
 		partition: partition, plans: plans, fragments: fragments, out: newResults(), limits: restoreLimits(),
-		pipelines: map[pipelineKey]*pipeline{}, agents: map[string]uint64{},
+		pipelines: map[pipelineKey]*pipeline{}, agents: map[string]uint64{}, maxStates: maxStates,
 	}
 }
 
@@ -244,6 +251,10 @@ func (s *state) applyPayload(p *pipeline, e *record.Entry) error {
 			continue
 		}
 		err := to.cloud.Apply(port, b)
+		if errors.Is(err, window.ErrFull) {
+			s.count.Overflows++ // nothing of the section was taken; stopping would hold up all pipelines
+			continue
+		}
 		if errors.Is(err, window.ErrBatch) {
 			s.count.Undecoded++ // as above: nothing of the section was taken
 			continue
@@ -318,8 +329,31 @@ func (s *state) advance(p *pipeline) error {
 		return nil
 	}
 	s.out.windows(p.plan)
-	if err := p.cloud.Advance(p.fire, p.keep); err != nil {
+	if err := s.fire(p); err != nil {
 		return fmt.Errorf("partition %d, pipeline %s version %d: %w", s.partition, p.key.id, p.key.version, err)
+	}
+	return nil
+}
+
+// fire advances the fragment. Where its windows hold too many states, those that were
+// done first are forgotten before the plan's keep is used up: half of the time that they reach back, and again.
+func (s *state) fire(p *pipeline) error {
+	if err := p.cloud.Advance(p.fire, p.keep); err != nil {
+		return err
+	}
+	if p.reference == record.NoWatermark {
+		return nil
+	}
+	back := int64(365 * 86_400_000_000)
+	if p.keep != record.NoWatermark {
+		back = min(back, p.reference-p.keep)
+	}
+	for ; p.cloud.States() > s.maxStates && back > 0; back /= 2 {
+		s.count.Shed++
+		p.keep = max(p.keep, min(p.reference-back/2, p.fire))
+		if err := p.cloud.Advance(p.fire, p.keep); err != nil {
+			return err
+		}
 	}
 	return nil
 }

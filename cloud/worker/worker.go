@@ -429,7 +429,7 @@ func (w *Worker) publish() {
 	close(w.applied)
 	w.applied = make(chan struct{})
 	w.shared.Pipelines = w.shared.Pipelines[:0]
-	var dropped int64
+	dropped := int64(w.state.count.Shed + w.state.count.Overflows)
 	for _, p := range w.state.order {
 		dropped += p.cloud.TooLate() + p.cloud.Rejects()
 		w.shared.take(p)
@@ -474,8 +474,9 @@ func (w *Worker) tellDropped(dropped int64) {
 	if dropped <= w.dropped || time.Since(w.toldAt) < tellEvery {
 		return
 	}
-	w.cfg.Log.Warn("rows were dropped: they came for windows that are forgotten, or an expression or function failed on them; see the counters",
-		"partition", w.cfg.Partition, "rows", dropped-w.dropped)
+	c := w.state.count
+	w.cfg.Log.Warn("rows were dropped: they came for windows that are forgotten, or an expression or function failed on them, or windows held too much; see the counters",
+		"partition", w.cfg.Partition, "rows", dropped-w.dropped, "forgotten_early", c.Shed, "overflows", c.Overflows)
 	w.dropped, w.toldAt = dropped, time.Now()
 }
 
