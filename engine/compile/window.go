@@ -59,9 +59,14 @@ func (w *windowPlan) identity() []int { return upTo(2 + len(w.keys)) }
 // revision is the position of the revision among the columns of a window's results.
 func (w *windowPlan) revision() int { return len(plan.FinalColumns(w.plan)) - 1 }
 
-// effectiveLateness is how long results may change after their window's end.
+// effectiveLateness is how long results may change after their window's end. A session may be joined until a row just before
+// its end is late, which is a gap later.
 func (w *windowPlan) effectiveLateness() int64 {
-	return w.plan.AllowedLatenessMicros + w.plan.InnerLatenessMicros
+	lateness := w.plan.AllowedLatenessMicros + w.plan.InnerLatenessMicros
+	if w.plan.Session() {
+		lateness += w.plan.Windows[0].EveryMicros
+	}
+	return lateness
 }
 
 // addWindow makes the window step; what flows from here on are its results.
