@@ -1,9 +1,6 @@
 package window
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // sessionSet holds the pending sessions of each key: intervals that do not
 // intersect, each with a slot of the states. It is a delta: the Final unites them with those it has.
@@ -14,6 +11,7 @@ type sessionSet struct {
 	free   []uint32 // slots that were united with others in earlier batches
 	unions []union  // of this batch, in order
 	crowd  bool     // a key has more than maxChain sessions
+	least  int64    // earliest start of a pending session, where there is one
 }
 
 // union says that the session in slot from became part of that in slot into.
@@ -41,6 +39,7 @@ func (x *sessionSet) place(group uint32, sl span) (slot uint32, ok bool, after u
 	s := at - 1
 	t := &x.time[s]
 	t.start, t.end = min(t.start, sl.start), max(t.end, sl.end)
+	x.least = min(x.least, t.start)
 	for b := x.before[s]; b != 0 && x.time[b-1].end > t.start; b = x.before[s] {
 		t.start = min(t.start, x.time[b-1].start)
 		x.before[s] = x.before[b-1]
@@ -56,6 +55,9 @@ func (x *sessionSet) insert(group, slot uint32, sl span, after uint32) {
 		x.time, x.before = append(x.time, span{}), append(x.before, 0)
 	}
 	x.time[slot] = sl
+	if x.least = min(x.least, sl.start); len(x.time) == 1 {
+		x.least = sl.start
+	}
 	if after == 0 {
 		x.before[slot] = x.head[group]
 		x.head[group] = slot + 1
@@ -96,15 +98,7 @@ func (x *sessionSet) order(dst []uint32, keys *keyTable, groupOf []uint32) []uin
 }
 
 // earliest is the least time at which one of them starts.
-func (x *sessionSet) earliest() (t int64, ok bool) {
-	t = math.MaxInt64
-	for s := range x.time {
-		if x.time[s] != (span{}) {
-			t, ok = min(t, x.time[s].start), true
-		}
-	}
-	return t, ok
-}
+func (x *sessionSet) earliest() (t int64, ok bool) { return x.least, len(x.time) > 0 }
 
 func (x *sessionSet) clear(give bool) {
 	clear(x.head)
