@@ -115,24 +115,29 @@ func reportRows(b *testing.B, rows int, since time.Duration) {
 
 // BenchmarkPartialProcess leaves the drains out.
 func BenchmarkPartialProcess(b *testing.B) {
+	const forwardedRows, twoKeys = 1, 2
 	for _, c := range []struct {
 		name    string
 		devices int
 		late    int64 // rows come up to that long after newer ones
-		forward bool
+		how     int
 		specs   []*plan.WindowSpec
 	}{
-		{"tumbling/devices=1000", 1000, 0, false, []*plan.WindowSpec{tumbling(10_000_000)}},
-		{"tumbling/devices=100000", 100_000, 0, false, []*plan.WindowSpec{tumbling(10_000_000)}},
-		{"hopping/devices=1000", 1000, 0, false, []*plan.WindowSpec{hopping(60_000_000, 1_000_000)}},
-		{"hopping/devices=1000/disorder=5s", 1000, 5_000_000, false, []*plan.WindowSpec{hopping(60_000_000, 1_000_000)}},
-		{"session/devices=1000", 1000, 0, false, []*plan.WindowSpec{session(5_000_000)}},
-		{"forwarded/devices=100000", 100_000, 0, true, []*plan.WindowSpec{tumbling(10_000_000)}},
+		{"tumbling/devices=1000", 1000, 0, 0, []*plan.WindowSpec{tumbling(10_000_000)}},
+		{"tumbling/devices=100000", 100_000, 0, 0, []*plan.WindowSpec{tumbling(10_000_000)}},
+		{"hopping/devices=1000", 1000, 0, 0, []*plan.WindowSpec{hopping(60_000_000, 1_000_000)}},
+		{"hopping/devices=1000/disorder=5s", 1000, 5_000_000, 0, []*plan.WindowSpec{hopping(60_000_000, 1_000_000)}},
+		{"session/devices=1000", 1000, 0, 0, []*plan.WindowSpec{session(5_000_000)}},
+		{"tumbling/devices=1000/keys=2", 1000, 0, twoKeys, []*plan.WindowSpec{tumbling(10_000_000)}},
+		{"forwarded/devices=100000", 100_000, 0, forwardedRows, []*plan.WindowSpec{tumbling(10_000_000)}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			w := climateWindow(b)
 			setSpecs(w, "", c.specs...)
-			w.ForwardRows = c.forward
+			w.ForwardRows = c.how == forwardedRows
+			if c.how == twoKeys { // the device and an integer
+				w.Keys, w.KeyColumns = append(w.Keys, &plan.Column{Name: "n", Type: uint32(batch.Int)}), append(w.KeyColumns, 1+colN)
+			}
 			batches := climateBatches(c.devices, 200_000)
 			watermarks := make([]int64, benchmarkBatch)
 			for k, x := range batches {
@@ -152,7 +157,7 @@ func BenchmarkPartialProcess(b *testing.B) {
 					b.Fatal(err)
 				}
 				rows += benchmarkBatch
-				if i++; c.forward && i%25 == 0 {
+				if i++; c.how == forwardedRows && i%25 == 0 {
 					out.Reset()
 					p.DrainRows(out)
 				}

@@ -13,11 +13,40 @@ type forwarded struct {
 	earliest  int64   // as in rowBuffer
 }
 
+func (f *forwarded) reset() {
+	f.rows, f.firstEnds, f.earliest = f.rows[:0], f.firstEnds[:0], math.MaxInt64
+}
+
 func (f *forwarded) note(r int, firstEnd, earliest int64) {
-	if len(f.rows) == 0 {
-		f.earliest = math.MaxInt64
-	}
 	f.rows, f.firstEnds, f.earliest = append(f.rows, uint32(r)), append(f.firstEnds, firstEnd), min(f.earliest, earliest)
+}
+
+// forwardRows is assign where all rows are forwarded.
+func (p *Partial) forwardRows(b *batch.Batch, times *rowTimes) {
+	plain := p.sessions == nil && b.Cols[p.time].Valid == nil
+	for k := 0; k < b.Len(); k++ {
+		if plain {
+			k = p.forwardRun(b, times, k)
+		}
+		if k < b.Len() {
+			p.place(b, k, times)
+		}
+	}
+}
+
+// forwardRun notes rows from counting row k on, up to one that is not in time for all its windows, and gives the number of that.
+func (p *Partial) forwardRun(b *batch.Batch, times *rowTimes, k int) int {
+	s, f := &p.slices.none, &p.away
+	for ; k < b.Len(); k++ {
+		if t, wm := times.at[k], times.watermark[k]; !s.takes(t, wm) {
+			if s, _, _ = p.slices.find(t, wm); s == nil || s.missed > 0 {
+				return k
+			}
+			f.earliest = min(f.earliest, s.end)
+		}
+		f.rows, f.firstEnds = append(f.rows, uint32(rowOf(b, k))), append(f.firstEnds, s.firstEnd)
+	}
+	return k
 }
 
 // forwards tells whether rows are forwarded at present.
@@ -53,7 +82,11 @@ func newRowBuffer(s batch.Schema) rowBuffer {
 func (f *rowBuffer) add(b *batch.Batch, by []int, time int, arguments []int, away *forwarded) {
 	k := 0
 	take := func(column int) {
-		f.in[k].copy(&f.b.Cols[k], &b.Cols[column], away.rows)
+		if len(away.rows) == b.N { // all of them
+			f.in[k].copyCounting(&f.b.Cols[k], b, column)
+		} else {
+			f.in[k].copy(&f.b.Cols[k], &b.Cols[column], away.rows)
+		}
 		k++
 	}
 	for _, c := range by {

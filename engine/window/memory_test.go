@@ -57,7 +57,7 @@ func memory(t testing.TB, keys, slices int) (h halves) {
 	out := batch.New(p.shape.partial)
 	p.Drain(out)
 	h.drained = p.SizeBytes()
-	dict, p = nil, nil
+	runtime.KeepAlive(p)
 	before = heap()
 	f := newTestFinal(t, w, FinalConfig{})
 	part := *out

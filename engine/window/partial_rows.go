@@ -9,17 +9,19 @@ import (
 // assign gives the slot of each row that counts here, and these
 // rows; nil = all rows of b. The rows that go other ways are noted in away and lates.
 func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint32) {
-	p.away.rows, p.away.firstEnds = p.away.rows[:0], p.away.firstEnds[:0]
+	p.away.reset()
 	n := b.Len()
 	if cap(p.slots) < n {
 		p.slots = make([]uint32, n)
 	}
 	slots = p.slots[:n]
-	fast := !p.forwards() && b.Cols[p.time].Valid == nil
-	if !p.forwards() {
-		p.groups = p.rowKeys.of(b, p.by, p.keys)
-	}
 	times := p.clock.of(b, p.time, watermarks)
+	if p.forwards() {
+		p.forwardRows(b, times)
+		return nil, nil
+	}
+	p.groups = p.rowKeys.of(b, p.by, p.keys)
+	fast := b.Cols[p.time].Valid == nil
 	// Runs of rows that go straight into slices or sessions; between them rows that need a closer look.
 	done, listed := 0, false
 	for k := 0; k < n; k++ {
