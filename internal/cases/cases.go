@@ -214,49 +214,74 @@ func (r *runner) expected(x *compile.Expected) error {
 	if x.Branch != "" {
 		name = "results of " + x.Branch
 	}
-	columns := x.Columns
-	var want []string
+	rows, columns := x.Rows, x.Columns
 	if x.File != "" {
-		text, err := os.ReadFile(r.path(x.File))
-		if err != nil {
+		var err error
+		if rows, columns, err = r.expectedFile(x.File, got); err != nil {
 			return err
 		}
-		rows, err := readRows(text)
-		if err != nil {
-			return fmt.Errorf("%s: %w", x.File, err)
-		}
-		columns = columnsOf(rows, got)
-		for _, row := range rows {
-			want = append(want, line(columns, func(c string) string { return string(row[c]) }))
-		}
-	} else {
-		for _, row := range x.Rows {
-			want = append(want, line(columns, func(c string) string { return row[c] }))
-		}
 	}
-	var have []string
-	for _, row := range got {
-		have = append(have, line(columns, func(c string) string { return string(row[c]) }))
+	want, have := make([]string, len(rows)), make([]string, len(got))
+	for i, row := range rows {
+		want[i] = line(columns, row)
 	}
-	if d := textdiff.Unified("expected", "got", want, have); d != "" {
+	cells := make([]map[string]string, len(got))
+	for i, row := range got {
+		cells[i] = map[string]string{}
+		for _, c := range columns {
+			cells[i][c] = "null"
+			if v, ok := row[c]; ok {
+				cells[i][c] = string(v)
+			}
+		}
+		have[i] = line(columns, cells[i])
+	}
+	// A row says nothing about the columns that it does not name.
+	equal := func(i, j int) bool {
+		for c, text := range rows[i] {
+			if cells[j][c] != text {
+				return false
+			}
+		}
+		return true
+	}
+	if d := textdiff.UnifiedFunc("expected", "got", want, have, equal); d != "" {
 		r.fail(x.Line, fmt.Sprintf("the %s differ: %d rows, expected %d", name, len(have), len(want)), d)
 	}
 	return nil
 }
 
-// line writes the compared columns of a row.
-func line(columns []string, cell func(string) string) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, c := range columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		text := cell(c)
-		if text == "" {
-			text = "null"
-		}
-		b.WriteString(c + ": " + text)
+// expectedFile reads rows that name all columns.
+func (r *runner) expectedFile(name string, got []map[string]json.RawMessage) (rows []map[string]string, columns []string, err error) {
+	text, err := os.ReadFile(r.path(name))
+	if err != nil {
+		return nil, nil, err
 	}
-	return b.String() + "}"
+	list, err := readRows(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	columns = columnsOf(list, got)
+	for _, row := range list {
+		cells := map[string]string{}
+		for _, c := range columns {
+			cells[c] = "null"
+			if v, ok := row[c]; ok {
+				cells[c] = string(v)
+			}
+		}
+		rows = append(rows, cells)
+	}
+	return rows, columns, nil
+}
+
+// line writes the named columns of a row.
+func line(columns []string, cells map[string]string) string {
+	var parts []string
+	for _, c := range columns {
+		if text, ok := cells[c]; ok {
+			parts = append(parts, c+": "+text)
+		}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
 }

@@ -15,7 +15,12 @@ const contextLines = 3
 // Unified is a unified diff of two lists of lines under their names; empty
 // where they are equal.
 func Unified(wantName, gotName string, want, got []string) string {
-	steps := align(want, got)
+	return UnifiedFunc(wantName, gotName, want, got, func(i, j int) bool { return want[i] == got[j] })
+}
+
+// UnifiedFunc is Unified where equal tells which lines count as equal.
+func UnifiedFunc(wantName, gotName string, want, got []string, equal func(i, j int) bool) string {
+	steps := align(want, got, equal)
 	changed := false
 	for _, s := range steps {
 		changed = changed || s.mark != ' '
@@ -71,11 +76,11 @@ func writeHunk(b *strings.Builder, steps []lineStep) {
 }
 
 // align finds a longest common subsequence.
-func align(want, got []string) []lineStep {
+func align(want, got []string, equal func(i, j int) bool) []lineStep {
 	n, m := len(want), len(got)
 	var steps []lineStep
 	if n*m > maxCompared {
-		return inTurn(want, got)
+		return inTurn(want, got, equal)
 	}
 	length := make([][]int32, n+1)
 	for i := range length {
@@ -83,7 +88,7 @@ func align(want, got []string) []lineStep {
 	}
 	for i := n - 1; i >= 0; i-- {
 		for j := m - 1; j >= 0; j-- {
-			if want[i] == got[j] {
+			if equal(i, j) {
 				length[i][j] = length[i+1][j+1] + 1
 			} else {
 				length[i][j] = max(length[i+1][j], length[i][j+1])
@@ -92,7 +97,7 @@ func align(want, got []string) []lineStep {
 	}
 	for i, j := 0, 0; i < n || j < m; {
 		switch {
-		case i < n && j < m && want[i] == got[j]:
+		case i < n && j < m && equal(i, j):
 			steps = append(steps, lineStep{' ', want[i], i, j})
 			i, j = i+1, j+1
 		case j == m || i < n && length[i+1][j] >= length[i][j+1]:
@@ -107,10 +112,10 @@ func align(want, got []string) []lineStep {
 }
 
 // inTurn compares lines by their numbers.
-func inTurn(want, got []string) []lineStep {
+func inTurn(want, got []string, equal func(i, j int) bool) []lineStep {
 	var steps []lineStep
 	for i := range max(len(want), len(got)) {
-		if i < len(want) && i < len(got) && want[i] == got[i] {
+		if i < len(want) && i < len(got) && equal(i, i) {
 			steps = append(steps, lineStep{' ', want[i], i, i})
 			continue
 		}
