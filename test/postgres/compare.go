@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,7 +86,25 @@ func here(text string, z testZones, b *batch.Batch) ([]answer, error) {
 			out[i] = valueAt(c, i)
 		}
 	}
+	if p.Type() == batch.Bool {
+		return out, sameFilter(p, b, out)
+	}
 	return out, nil
+}
+
+// sameFilter tells whether the rows that a condition selects are those for which it is true.
+func sameFilter(p *expr.Program, b *batch.Batch, values []answer) error {
+	selected, err := p.Filter(b, nil, nil)
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		isTrue := !v.failed && v.text == "true"
+		if isTrue != slices.Contains(selected, uint32(i)) {
+			return fmt.Errorf("as a condition it selects the rows %v, but row %d is %s", selected, i, v)
+		}
+	}
+	return nil
 }
 
 func valueAt(c *batch.Column, i int) answer {

@@ -157,7 +157,17 @@ func (g *generator) operand(k kind, depth int) pair {
 func (g *generator) boolean(depth int) pair {
 	k := g.comparable()
 	x := func() pair { return g.operand(k, depth) }
-	switch g.r.IntN(14) {
+	switch g.r.IntN(16) {
+	case 14: // constants, which have kernels of their own
+		list := make([]pair, 1+g.r.IntN(12))
+		for i := range list {
+			list[i] = g.literal(k)
+		}
+		return same("(%s "+g.pick("IN", "NOT IN")+" (%s"+strings.Repeat(", %s", len(list)-1)+"))", append([]pair{g.leaf(k)}, list...)...)
+	case 15:
+		k, op := one(g.r, []kind{integer, double, instant}), func() string { return g.pick("=", "<>", "<", "<=", ">", ">=") }
+		column := g.leaf(k)
+		return same("(%s "+op()+" %s AND %s "+op()+" %s AND %s "+op()+" %s)", column, g.literal(k), g.literal(k), column, g.leaf(k), g.literal(k))
 	case 0:
 		return same("(%s AND %s)", g.expr(boolean, depth), g.expr(boolean, depth))
 	case 1:
