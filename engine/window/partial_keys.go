@@ -142,24 +142,32 @@ func (x *rowKeys) gather(b *batch.Batch, by []int, n int) bool {
 }
 
 func gatherColumn(raw []uint64, c *batch.Column, b *batch.Batch) {
-	for k := range raw {
-		r := k
-		if b.Sel != nil {
-			r = int(b.Sel[k])
-		}
-		switch c.Type {
-		case batch.Bool:
-			raw[k] = 0
-			if c.Bools[r] {
-				raw[k] = 1
+	switch c.Type {
+	case batch.Bool:
+		gatherValues(raw, c.Bools, b.Sel, func(v bool) uint64 {
+			if v {
+				return 1
 			}
-		case batch.Double:
-			raw[k] = math.Float64bits(c.Doubles[r]) // those of one key may differ: they have entries of their own
-		case batch.String:
-			raw[k] = uint64(c.Codes[r])
-		default:
-			raw[k] = uint64(c.Ints[r])
+			return 0
+		})
+	case batch.Double: // the bits of one key may differ: they have entries of their own
+		gatherValues(raw, c.Doubles, b.Sel, math.Float64bits)
+	case batch.String:
+		gatherValues(raw, c.Codes, b.Sel, func(v uint32) uint64 { return uint64(v) })
+	default:
+		gatherValues(raw, c.Ints, b.Sel, func(v int64) uint64 { return uint64(v) })
+	}
+}
+
+func gatherValues[T any](raw []uint64, values []T, sel []uint32, bits func(T) uint64) {
+	if sel == nil {
+		for k, v := range values[:len(raw)] {
+			raw[k] = bits(v)
 		}
+		return
+	}
+	for k, r := range sel {
+		raw[k] = bits(values[r])
 	}
 }
 
