@@ -69,8 +69,8 @@ func FuzzLoadState(f *testing.F) {
 	if err := full.edge.AdvanceTo(1_700_000_000_000_000); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(full.appendState(nil), uint64(1<<40))
-	f.Add(fuzzPipeline(f, p, 1).appendState(nil), uint64(1))
+	f.Add(full.appendState(nil, full.edge.Watermark()), uint64(1<<40))
+	f.Add(fuzzPipeline(f, p, 1).appendState(nil, engine.NoWatermark), uint64(1))
 	f.Fuzz(func(t *testing.T, b []byte, next uint64) {
 		got := fuzzPipeline(t, p, next)
 		seq, checksum, lastErr := lastOfState(b)
@@ -85,7 +85,7 @@ func FuzzLoadState(f *testing.F) {
 		}
 		got.edge.Resume(got.totals.Watermark)
 		again := fuzzPipeline(t, p, next)
-		if err := again.loadState(got.appendState(nil)); err != nil {
+		if err := again.loadState(got.appendState(nil, got.edge.Watermark())); err != nil {
 			t.Fatal(err)
 		}
 		again.edge.Resume(again.totals.Watermark)

@@ -53,7 +53,7 @@ func TestLastFrameIsReadInOneMoment(t *testing.T) {
 			mu.Lock()
 			sums[r.Seq] = wire.Checksum(r.Data)
 			mu.Unlock()
-			b := &checkpoint.Batch{Records: []checkpoint.Record{r}, Puts: []checkpoint.Entry{{Key: p.stateKey(), Value: p.appendState(nil)}}}
+			b := &checkpoint.Batch{Records: []checkpoint.Record{r}, Puts: []checkpoint.Entry{{Key: p.stateKey(), Value: p.appendState(nil, 0)}}}
 			if err := store.Commit(b); err != nil {
 				t.Error(err)
 				return

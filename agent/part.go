@@ -134,11 +134,11 @@ const stateFormat = 1
 
 // appendState writes the small state that goes into each commit: format,
 // checksum and number of the last frame, watermarks, counters.
-func (p *part) appendState(dst []byte) []byte {
+func (p *part) appendState(dst []byte, watermark int64) []byte {
 	dst = append(dst, stateFormat)
 	dst = binary.LittleEndian.AppendUint32(dst, p.packer.head.Previous)
 	dst = binary.AppendUvarint(dst, p.packer.head.From-1)
-	dst = binary.AppendVarint(dst, p.edge.Watermark())
+	dst = binary.AppendVarint(dst, watermark)
 	dst = binary.AppendVarint(dst, p.packer.sent)
 	for _, v := range []uint64{p.totals.Rows, p.totals.Messages, p.totals.RawBytes, p.totals.Rejects, p.totals.Late, p.totals.Frames, p.totals.SentBytes} {
 		dst = binary.AppendUvarint(dst, v)
@@ -280,7 +280,7 @@ func (p *part) pack(b *checkpoint.Batch, due func(port uint32) bool, with bool) 
 		p.totals.Late += uint64(p.edge.TakeLate())
 		p.totals.Frames, p.totals.SentBytes = p.totals.Frames+p.packer.frames, p.totals.SentBytes+p.packer.bytes
 		p.packer.frames, p.packer.bytes = 0, 0
-		b.Puts = append(b.Puts, checkpoint.Entry{Key: p.stateKey(), Value: p.appendState(nil)})
+		b.Puts = append(b.Puts, checkpoint.Entry{Key: p.stateKey(), Value: p.appendState(nil, p.edge.Watermark())})
 	}
 	return nil
 }

@@ -139,7 +139,7 @@ func (a *Agent) keepPlans(old, next map[string]*plan.Plan) error {
 		} else if laneOf(p) == laneOf(next[id]) {
 			continue
 		}
-		if err := put(oldPrefix+laneOf(p), p); err != nil {
+		if err := errors.Join(put(oldPrefix+laneOf(p), p), a.handOn(b, p, next[id])); err != nil {
 			return err
 		}
 		// One that begins where the other began goes on with its windows: the other ends at once.

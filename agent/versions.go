@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/leatio/leat/checkpoint"
+	"github.com/leatio/leat/engine"
 	"github.com/leatio/leat/engine/plan"
+	"github.com/leatio/leat/internal/pb"
 )
 
 // untilPrefix files, by lane, the event time at which the next version of a
@@ -56,6 +58,51 @@ func (a *Agent) endVersions(b *checkpoint.Batch, pipelineID string) error {
 		b.Puts = append(b.Puts, checkpoint.Entry{Key: key})
 		return nil
 	})
+}
+
+// handOn gives the lane of a new version the watermark of the one before: a row is
+// judged by the rows before it, whatever version took these.
+func (a *Agent) handOn(b *checkpoint.Batch, old, next *plan.Plan) error {
+	if next == nil || !sameTime(old.Source, next.Source) {
+		return nil
+	}
+	key := statePrefix + laneOf(next)
+	there, err := a.store.Get(key)
+	if err != nil || there != nil {
+		return err
+	}
+	value, err := a.store.Get(statePrefix + laneOf(old))
+	if err != nil || value == nil {
+		return err
+	}
+	before, first := part{plan: old}, part{plan: next}
+	before.packer.head.From, err = nextOfState(value)
+	if err != nil {
+		return err
+	}
+	if err := before.loadState(value); err != nil {
+		return err
+	}
+	first.packer.head.From, first.packer.sent = 1, engine.NoWatermark
+	b.Puts = append(b.Puts, checkpoint.Entry{Key: key, Value: first.appendState(nil, before.totals.Watermark)})
+	return nil
+}
+
+// sameTime tells whether two sources give the same event times.
+func sameTime(a, b *plan.Source) bool {
+	if !a.GetHasEventTime() || !b.GetHasEventTime() {
+		return false
+	}
+	x, y := a.Columns[a.EventTime], b.Columns[b.EventTime]
+	from := func(s *plan.Source) *plan.Source {
+		return &plan.Source{Kind: s.Kind, Format: s.Format}
+	}
+	return x.Name == y.Name && x.Unit == y.Unit && pb.Equal(from(a), from(b))
+}
+
+func nextOfState(b []byte) (uint64, error) {
+	last, _, err := lastOfState(b)
+	return last + 1, err
 }
 
 var errState = errors.New("the state of a pipeline in the store is damaged")

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -149,4 +150,43 @@ func TestRowsBeforeABoundaryBelongToTheOlderVersion(t *testing.T) {
 		t.Errorf("the newer version ended: %t, counts %v, want %v", ended, counts, want)
 	}
 	stop()
+}
+
+// A row is judged by the rows before it, whatever version took these: the lane of
+// a new version begins with the watermark of the one before.
+func TestNewVersionGoesOnWithTheWatermark(t *testing.T) {
+	store, stop := storeAt(t, filepath.Join(t.TempDir(), "store"))
+	defer stop()
+	a := &Agent{store: store}
+	old, next := countOf(t, 1, "device", 0), countOf(t, 2, "area", 0)
+	p := sinkPipeline(t, old, store)
+	c := p.nextChunk()
+	c.Messages = []source.Message{{Topic: "t", Payload: []byte(`{"device":"d","area":"x","ts":1700000000}`)}}
+	if err := errors.Join(p.process(c), p.commitChunks(t.Context(), p.all())); err != nil {
+		t.Fatal(err)
+	}
+	if w := p.edge.Watermark(); w != 1_699_999_995e6 {
+		t.Fatalf("the watermark is %d", w)
+	}
+	for name, c := range map[string]struct {
+		next *plan.Plan
+		want int64
+	}{"same source": {next, p.edge.Watermark()}, "another source": {countOf(t, 3, "area", 0), engine.NoWatermark}} {
+		if name == "another source" {
+			c.next.Source.GetMqtt().Topics = []string{"elsewhere"}
+		}
+		b := &checkpoint.Batch{}
+		if err := a.handOn(b, old, c.next); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.Puts) > 0 {
+			if err := store.Commit(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun := sinkPipeline(t, c.next, store)
+		if got := begun.edge.Watermark(); got != c.want || begun.totals.Rows != 0 || begun.packer.head.From != 1 {
+			t.Errorf("%s: watermark %d, want %d; %d rows, next frame %d", name, got, c.want, begun.totals.Rows, begun.packer.head.From)
+		}
+	}
 }
