@@ -127,6 +127,7 @@ func BenchmarkPartialProcess(b *testing.B) {
 		{"tumbling/devices=100000", 100_000, 0, 0, []*plan.WindowSpec{tumbling(10_000_000)}},
 		{"hopping/devices=1000", 1000, 0, 0, []*plan.WindowSpec{hopping(60_000_000, 1_000_000)}},
 		{"hopping/devices=1000/disorder=5s", 1000, 5_000_000, 0, []*plan.WindowSpec{hopping(60_000_000, 1_000_000)}},
+		{"hopping/devices=1000/disorder=30s", 1000, 30_000_000, 0, []*plan.WindowSpec{hopping(60_000_000, 1_000_000)}},
 		{"session/devices=1000", 1000, 0, 0, []*plan.WindowSpec{session(5_000_000)}},
 		{"tumbling/devices=1000/keys=2", 1000, 0, twoKeys, []*plan.WindowSpec{tumbling(10_000_000)}},
 		{"forwarded/devices=100000", 100_000, 0, forwardedRows, []*plan.WindowSpec{tumbling(10_000_000)}},

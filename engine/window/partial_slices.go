@@ -83,6 +83,10 @@ func (x *sliceSet) find(t, wm int64) (s *slice, v verdict, missed int64) {
 	if !ok {
 		return nil, absurd, 0
 	}
+	if s := x.byKey[sliceKey{sl, sl.end}]; s != nil && s.takes(t, wm) {
+		x.remember(s)
+		return s, counts, 0
+	}
 	ends := x.windows(sl)
 	if len(ends) == 0 {
 		return nil, between, 0
@@ -95,9 +99,13 @@ func (x *sliceSet) find(t, wm int64) (s *slice, v verdict, missed int64) {
 		return nil, tooLate, int64(i)
 	}
 	s = x.at(sl, i)
+	x.remember(s)
+	return s, counts, s.missed
+}
+
+func (x *sliceSet) remember(s *slice) {
 	x.recent[x.turn] = s
 	x.turn = (x.turn + 1) % len(x.recent)
-	return s, counts, s.missed
 }
 
 // windows are the windows of a slice.
@@ -150,8 +158,7 @@ func (x *sliceSet) named(sl span, firstEnd int64) *slice {
 		missed = slices.IndexFunc(x.windows(sl), func(w span) bool { return w.end == firstEnd })
 	}
 	s := x.at(sl, missed)
-	x.recent[x.turn] = s
-	x.turn = (x.turn + 1) % len(x.recent)
+	x.remember(s)
 	return s
 }
 
