@@ -1,6 +1,6 @@
 // Package window has the two halves of the window step: Partial runs on the
 // edge and makes rows into partials, Final runs in the cloud and makes
-// partials into results.
+// partials into results. Chain makes results into results of larger windows.
 //
 //	rows ──Process──▶ Partial ──Drain──────▶ partials ═══════frame═══▶ Merge ───▶ Final ──Advance──▶ results
 //	                  ▲  │  │  ──DrainRows──▶ forwarded rows ═frame═▶ AddRows ─▶  │  ▲
@@ -42,18 +42,35 @@
 // while there is hardly more than one row for each key and slice (saving). A Final adds them as it would have merged
 // their partials, so the split never shows in results.
 //
-// A state of a window and key in a Final goes through
+// A window in a Final goes through
 //
 //	             partial                watermark >= end             watermark >= end
 //	                                     (fire, revision 1)           + lateness (keep)
 //	(nothing) ──────────▶ pending ────────────────────────▶ fired ──────────────────▶ forgotten
 //	                         ▲                               │
-//	                         └───────────── partial ─────────┘  (fires again: revision 2, 3, ..)
+//	                         └───────────── partial ─────────┘  (fires again for the keys that changed: revision 2, 3, ..)
 //
-// Nothing is forgotten before it fired. Partials of a forgotten window are
-// dropped and counted.
+// Nothing is forgotten before it fired; a pane is forgotten with the last window that contains it. Partials
+// that can change no window any more are dropped and counted. A window exists only once it has been emitted
+// (emitted), before that it is computed from the panes there are (walk). It is the merge of its panes:
+//
+//	one pane             its states                                     (fromPane)
+//	in order of ends     accumulations around a pivot, see slider       (slider.fire)
+//	again, or early      its panes, for the keys that changed           (merged)
+//
+// all of them merging in the same order, so that a restart shows in no bit of a result. Sessions are intervals of a
+// key; those that intersect become one, and the results of those that were emitted are taken back:
+//
+//	[───────)  [─────)     emitted
+//	     [───────)         a partial
+//	[────────────────)     two deleted rows, and a session of revision 1
+//
+// A Chain is a Final over the results of another window: it keeps their latest revisions and computes the states
+// anew in which one of them is replaced or taken back.
+//
+//	results ──Process──▶ inner results by (start, end, keys) ──▶ panes ──Advance──▶ result batch, with deleted rows
 //
 // What comes out depends on what went in and nothing else: batches are in a
 // fixed order, and the accumulators make the values independent of how rows
-// were split. A Partial or Final belongs to one goroutine.
+// were split. A Partial, Final or Chain belongs to one goroutine.
 package window
