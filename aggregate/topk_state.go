@@ -10,7 +10,7 @@ import (
 )
 
 // The state of a topK: byte 1, the format; uvarint floor; uvarint number of
-// values; and for each, the most frequent first, uvarint count, uvarint error and
+// values, below twice the capacity: all that the slot holds, so that whoever takes a snapshot changes nothing; and for each, the most frequent first, uvarint count, uvarint error and
 // the value (see valueCodec).
 const topFormat = 1
 
@@ -18,7 +18,6 @@ func (a *topK[T]) AppendState(dst []batch.Column, slots []uint32) {
 	var buf []byte
 	for _, s := range slots {
 		p := &a.s[s]
-		a.forget(p)
 		buf = buf[:0]
 		if len(p.entries) > 0 {
 			slices.SortFunc(p.entries, byCount[T])
@@ -57,7 +56,7 @@ func (a *topK[T]) decode(src []byte) (entries []topEntry[T], floor uint64, ok bo
 		return nil, 0, false
 	}
 	floor = r.uvarint(math.MaxInt64)
-	for n := r.uvarint(uint64(a.capacity)); n > 0 && !r.bad; n-- {
+	for n := r.uvarint(uint64(2*a.capacity - 1)); n > 0 && !r.bad; n-- {
 		e := topEntry[T]{count: r.uvarint(math.MaxInt64)}
 		e.error = r.uvarint(e.count)
 		e.v = a.codec.read(&r)
