@@ -116,6 +116,9 @@ func (b *builder) windowPlace(e entry, w *windowPlan, place string) bool {
 			b.c.at(e.value.key(name), fmt.Sprintf("%q stands in a window that reads another's results, in the cloud", name), "it in the first window")
 		}
 	}
+	if e.value.has("session") {
+		b.c.at(e.value.key("session"), "sessions over the results of a window are not built yet in this version", "other windows there")
+	}
 	w.time = 1 // the inner window's end
 	w.plan.InnerLatenessMicros = w.inner.effectiveLateness()
 	depth := 2

@@ -109,14 +109,18 @@ func TestCheckRefusesMore(t *testing.T) {
 		"forwarded to a sink": {func(p *Plan) {
 			nodeWith(p.Cloud, (*Node).GetWindowRows).Op = &Node_Sink{Sink: &Sink{Kind: &Sink_Stdout{}}}
 		}, "only go to a window"},
-		"forwarded gives":       {func(p *Plan) { nodeWith(p.Cloud, (*Node).GetWindowRows).Schema = []*Column{{Name: "x", Type: 1}} }, "gives nothing"},
-		"chain identity":        {func(p *Plan) { chain(p).Identity = chain(p).Identity[1:] }, "tell the results"},
-		"chain identity twice":  {func(p *Plan) { chain(p).Identity[3] = 0 }, "identity"},
-		"chain identity type":   {func(p *Plan) { chain(p).Identity[0], chain(p).Identity[2] = chain(p).Identity[2], chain(p).Identity[0] }, "not a timestamp"},
-		"chain time":            {func(p *Plan) { chain(p).TimeColumn = 2 }, "time of the window"},
-		"chain lateness":        {func(p *Plan) { chain(p).InnerLatenessMicros = -1 }, "negative lateness"},
-		"chain forwards":        {func(p *Plan) { chain(p).ForwardRows = true }, "only windows over rows"},
-		"chain accumulator":     {func(p *Plan) { chain(p).Accumulators[0].Kind = "magic" }, "accumulator"},
+		"forwarded gives":      {func(p *Plan) { nodeWith(p.Cloud, (*Node).GetWindowRows).Schema = []*Column{{Name: "x", Type: 1}} }, "gives nothing"},
+		"chain identity":       {func(p *Plan) { chain(p).Identity = chain(p).Identity[1:] }, "tell the results"},
+		"chain identity twice": {func(p *Plan) { chain(p).Identity[3] = 0 }, "identity"},
+		"chain identity type":  {func(p *Plan) { chain(p).Identity[0], chain(p).Identity[2] = chain(p).Identity[2], chain(p).Identity[0] }, "not a timestamp"},
+		"chain time":           {func(p *Plan) { chain(p).TimeColumn = 2 }, "time of the window"},
+		"chain lateness":       {func(p *Plan) { chain(p).InnerLatenessMicros = -1 }, "negative lateness"},
+		"chain forwards":       {func(p *Plan) { chain(p).ForwardRows = true }, "only windows over rows"},
+		"chain accumulator":    {func(p *Plan) { chain(p).Accumulators[0].Kind = "magic" }, "accumulator"},
+		"chain of sessions": {func(p *Plan) {
+			w := chain(p)
+			w.Windows, w.SliceMicros, w.TimeZone = []*WindowSpec{{Kind: WindowSpec_SESSION, EveryMicros: 1}}, 0, ""
+		}, "sessions over results"},
 		"chain columns":         {func(p *Plan) { chain(p).Results[0].Name = "other" }, "window's results"},
 		"chain over rows":       {func(p *Plan) { nodeWith(p.Cloud, (*Node).GetChainWindow).Input = 0 }, "no other window"},
 		"sink twice":            {func(p *Plan) { s := all(p.Edge, (*Node).GetSink); s[0].GetSink().Name = s[1].GetSink().Name }, "twice"},

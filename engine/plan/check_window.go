@@ -139,6 +139,9 @@ func (c *checker) chain(w *Window, n *Node, in []*Column) error {
 	if err := c.window(w, in); err != nil {
 		return err
 	}
+	if w.Session() {
+		return errors.New("sessions over results")
+	}
 	if err := distinct("identity of the window", w.Identity, len(in)); err != nil {
 		return err
 	}

@@ -57,6 +57,20 @@ func TestFirstPipeline(t *testing.T) {
 	}
 }
 
+func TestTestAndChange(t *testing.T) {
+	y := newTypist(t)
+	consoles := 0
+	for _, b := range section(t, "docs/how-to/test-and-change-a-pipeline.md", "") {
+		if !y.write(b) && b.language == "console" {
+			y.console(b)
+			consoles++
+		}
+	}
+	if consoles < 4 {
+		t.Errorf("the page shows %d commands with their output", consoles)
+	}
+}
+
 func TestRunOfTheREADME(t *testing.T) {
 	y := &typist{t: t, dir: clone(t), home: t.TempDir()}
 	typed := 0
