@@ -11,6 +11,22 @@ import (
 	"github.com/leatio/leat/engine/batch"
 )
 
+// orderKey maps doubles to integers in SQL's order: NaN is the greatest, and equal doubles have equal keys.
+func orderKey(v float64) int64 {
+	k := int64(math.Float64bits(canonical(v)))
+	if k < 0 {
+		k ^= math.MaxInt64
+	}
+	return k
+}
+
+func fromOrderKey(k int64) float64 {
+	if k < 0 {
+		k ^= math.MaxInt64
+	}
+	return math.Float64frombits(uint64(k))
+}
+
 // valueCodec writes single values into states, and as JSON in the way that results are written.
 //
 //	bool              one byte
@@ -24,17 +40,17 @@ type valueCodec[T any] struct {
 	size   func(v T) int // bytes beyond those of T; nil = none
 }
 
-func boolCodec() valueCodec[uint8] {
-	return valueCodec[uint8]{
-		append: func(dst []byte, v uint8) []byte { return append(dst, v) },
-		read: func(r *stateReader) uint8 {
+func boolCodec() valueCodec[int64] {
+	return valueCodec[int64]{
+		append: func(dst []byte, v int64) []byte { return append(dst, byte(v)) },
+		read: func(r *stateReader) int64 {
 			v := r.byte()
 			if v > 1 {
 				r.fail()
 			}
-			return v & 1
+			return int64(v & 1)
 		},
-		json: func(dst []byte, v uint8) []byte { return strconv.AppendBool(dst, v == 1) },
+		json: func(dst []byte, v int64) []byte { return strconv.AppendBool(dst, v == 1) },
 	}
 }
 
@@ -55,19 +71,19 @@ func timestampCodec() valueCodec[int64] {
 	return c
 }
 
-func doubleCodec() valueCodec[float64] {
-	return valueCodec[float64]{
-		append: func(dst []byte, v float64) []byte {
-			return binary.LittleEndian.AppendUint64(dst, math.Float64bits(canonical(v)))
+func doubleCodec() valueCodec[int64] {
+	return valueCodec[int64]{
+		append: func(dst []byte, v int64) []byte {
+			return binary.LittleEndian.AppendUint64(dst, math.Float64bits(fromOrderKey(v)))
 		},
-		read: func(r *stateReader) float64 {
+		read: func(r *stateReader) int64 {
 			b := r.bytes(8)
 			if r.bad {
 				return 0
 			}
-			return canonical(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+			return orderKey(math.Float64frombits(binary.LittleEndian.Uint64(b)))
 		},
-		json: appendJSONDouble,
+		json: func(dst []byte, v int64) []byte { return appendJSONDouble(dst, fromOrderKey(v)) },
 	}
 }
 
@@ -128,13 +144,13 @@ func appendJSONString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// canonicalDoubles gives values as timed wants them, equal ones with equal bits.
-func canonicalDoubles() func(col *batch.Column, rows []uint32, n int) []float64 {
-	var buf []float64
-	return func(col *batch.Column, rows []uint32, n int) []float64 {
+// doubleKeys gives the order keys of doubles as timed wants values.
+func doubleKeys() func(col *batch.Column, rows []uint32, n int) []int64 {
+	var buf []int64
+	return func(col *batch.Column, rows []uint32, n int) []int64 {
 		buf = buf[:0]
 		for i := range n {
-			buf = append(buf, canonical(col.Doubles[rowAt(rows, i)]))
+			buf = append(buf, orderKey(col.Doubles[rowAt(rows, i)]))
 		}
 		return buf
 	}

@@ -37,9 +37,9 @@ func build(spec Spec) Accumulator {
 
 func newIncrease(in batch.Type) Accumulator {
 	if in == batch.Int {
-		return &increase[int64]{values: (&timedInt{}).values, rises: intRises{}}
+		return &increase{values: (&timedInt{}).values, rises: intRises{}}
 	}
-	return &increase[float64]{values: (&timedDouble{}).values, rises: doubleRises{}}
+	return &increase{doubles: true, values: doubleKeys(), rises: doubleRises{}}
 }
 
 func buildExtreme(maximum bool, in batch.Type) Accumulator {

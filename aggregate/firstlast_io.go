@@ -16,7 +16,7 @@ func newTimed(kind string, in batch.Type) Accumulator {
 	switch in {
 	case batch.Bool:
 		t := &timedBool{}
-		return timedOf(kind, t.values, func(c *batch.Column, v uint8) { putBool(c, v == 1) }, nil)
+		return timedOf(kind, t.values, func(c *batch.Column, v int64) { putBool(c, v == 1) }, nil)
 	case batch.Double:
 		t := &timedDouble{}
 		return timedOf(kind, t.values, putDouble, nil)
@@ -55,12 +55,12 @@ func (t *timedDouble) values(col *batch.Column, rows []uint32, _ int) []float64 
 }
 
 // timedBool holds false as 0 and true as 1.
-type timedBool struct{ buf []uint8 }
+type timedBool struct{ buf []int64 }
 
-func (t *timedBool) values(col *batch.Column, rows []uint32, n int) []uint8 {
+func (t *timedBool) values(col *batch.Column, rows []uint32, n int) []int64 {
 	t.buf = t.buf[:0]
 	for i := range n {
-		v := uint8(0)
+		v := int64(0)
 		if col.Bools[rowAt(rows, i)] {
 			v = 1
 		}

@@ -20,12 +20,13 @@ import (
 // NaN and infinities are no readings and skipped.
 //
 // The state is one Bytes column (see increase_state.go), empty without rows.
-type increase[T int64 | float64] struct {
-	s    []increaseSlot[T]
+type increase struct {
+	s    []increaseSlot
 	skip present
 
-	values func(col *batch.Column, rows []uint32, n int) []T
-	rises  rises[T]
+	doubles bool
+	values  func(col *batch.Column, rows []uint32, n int) []int64 // as in timed
+	rises   rises
 }
 
 const (
@@ -33,21 +34,21 @@ const (
 	foldedPoints = 2048
 )
 
-type increaseSlot[T int64 | float64] struct {
-	points []point[T]
-	fold   *fold[T]
+type increaseSlot struct {
+	points []point
+	fold   *fold
 	// unsorted tells that points are not in order, or some are before the end of fold.
 	unsorted bool
 }
 
-type point[T int64 | float64] struct {
-	at int64
-	v  T
+// point is a reading; of doubles v is the order key.
+type point struct {
+	at, v int64
 }
 
 // fold is the rise of points that are no longer kept.
-type fold[T int64 | float64] struct {
-	first, last point[T]
+type fold struct {
+	first, last point
 	rise        rise
 }
 
@@ -57,29 +58,33 @@ type rise struct {
 	doubles dd
 }
 
-func comparePoints[T int64 | float64](a, b point[T]) int {
+func comparePoints(a, b point) int {
 	if a.at != b.at {
 		return cmp.Compare(a.at, b.at)
 	}
 	return cmp.Compare(a.v, b.v)
 }
 
-func (a *increase[T]) Grow(slots int) { a.s = grow(a.s, slots, increaseSlot[T]{}) }
+func (a *increase) Grow(slots int) { a.s = grow(a.s, slots, increaseSlot{}) }
 
-func (a *increase[T]) Add(slots []uint32, col *batch.Column, times []int64, rows []uint32) {
+func (a *increase) Add(slots []uint32, col *batch.Column, times []int64, rows []uint32) {
 	slots, rows = a.skip.of(col, slots, rows)
 	if len(slots) == 0 {
 		return
 	}
 	values := a.values(col, rows, len(slots))
 	for i, s := range slots {
-		if v := values[i]; v-v == 0 {
-			a.addPoint(&a.s[s], point[T]{times[rowAt(rows, i)], v + 0})
+		v := values[i]
+		if a.doubles {
+			if x := fromOrderKey(v); x-x != 0 {
+				continue
+			}
 		}
+		a.addPoint(&a.s[s], point{times[rowAt(rows, i)], v})
 	}
 }
 
-func (a *increase[T]) addPoint(p *increaseSlot[T], x point[T]) {
+func (a *increase) addPoint(p *increaseSlot, x point) {
 	if n := len(p.points); n > 0 {
 		switch c := comparePoints(p.points[n-1], x); {
 		case c == 0:
@@ -98,9 +103,9 @@ func (a *increase[T]) addPoint(p *increaseSlot[T], x point[T]) {
 }
 
 // settle puts the points in order, behind the fold, and keeps them within bounds.
-func (a *increase[T]) settle(p *increaseSlot[T]) {
+func (a *increase) settle(p *increaseSlot) {
 	if p.unsorted {
-		slices.SortFunc(p.points, comparePoints[T])
+		slices.SortFunc(p.points, comparePoints)
 		p.points = slices.Compact(p.points)
 		p.unsorted = false
 		if p.fold != nil {
@@ -119,9 +124,9 @@ func (a *increase[T]) settle(p *increaseSlot[T]) {
 
 // refold makes one fold of the folds, given in the order of their first points, and
 // the points before and between them. Points inside a fold are dropped.
-func (a *increase[T]) refold(p *increaseSlot[T], folds ...fold[T]) {
+func (a *increase) refold(p *increaseSlot, folds ...fold) {
 	points := p.points
-	var all *fold[T]
+	var all *fold
 	for _, f := range folds {
 		n := 0
 		for n < len(points) && comparePoints(points[n], f.first) < 0 {
@@ -144,8 +149,8 @@ func (a *increase[T]) refold(p *increaseSlot[T], folds ...fold[T]) {
 }
 
 // folded is a fold of points in order.
-func (a *increase[T]) folded(points []point[T]) fold[T] {
-	f := fold[T]{first: points[0], last: points[len(points)-1], rise: a.rises.none()}
+func (a *increase) folded(points []point) fold {
+	f := fold{first: points[0], last: points[len(points)-1], rise: a.rises.none()}
 	for i := 1; i < len(points); i++ {
 		f.rise = a.rises.step(f.rise, points[i-1].v, points[i].v)
 	}
@@ -153,14 +158,14 @@ func (a *increase[T]) folded(points []point[T]) fold[T] {
 }
 
 // joined is the fold of what f and g folded, where f begins first.
-func (a *increase[T]) joined(f, g fold[T]) fold[T] {
+func (a *increase) joined(f, g fold) fold {
 	if comparePoints(f.last, g.first) < 0 {
 		f.rise = a.rises.add(a.rises.step(f.rise, f.last.v, g.first.v), g.rise)
 		f.last = g.last
 		return f
 	}
 	// They overlap. The rise of both is at least that of one and what the other reaches beyond it.
-	out := fold[T]{first: f.first, last: f.last, rise: f.rise}
+	out := fold{first: f.first, last: f.last, rise: f.rise}
 	if comparePoints(g.last, f.last) > 0 {
 		out.last = g.last
 		if g.last.v > f.last.v {
@@ -178,7 +183,7 @@ func (a *increase[T]) joined(f, g fold[T]) fold[T] {
 }
 
 // mergeSlot takes in another slot's points, which are in order, and its fold.
-func (a *increase[T]) mergeSlot(p *increaseSlot[T], points []point[T], g *fold[T]) {
+func (a *increase) mergeSlot(p *increaseSlot, points []point, g *fold) {
 	a.settle(p)
 	p.unsorted = len(p.points) > 0 && len(points) > 0 && comparePoints(p.points[len(p.points)-1], points[0]) >= 0
 	p.points = append(p.points, points...)
@@ -186,24 +191,24 @@ func (a *increase[T]) mergeSlot(p *increaseSlot[T], points []point[T], g *fold[T
 		a.settle(p)
 		return
 	}
-	slices.SortFunc(p.points, comparePoints[T])
+	slices.SortFunc(p.points, comparePoints)
 	p.points = slices.Compact(p.points)
 	p.unsorted = false
-	var folds []fold[T]
+	var folds []fold
 	if p.fold != nil {
 		folds = append(folds, *p.fold)
 	}
 	if g != nil {
 		folds = append(folds, *g)
 	}
-	slices.SortFunc(folds, func(f, g fold[T]) int {
+	slices.SortFunc(folds, func(f, g fold) int {
 		return cmp.Or(comparePoints(f.first, g.first), comparePoints(f.last, g.last))
 	})
 	a.refold(p, folds...)
 	a.settle(p)
 }
 
-func (a *increase[T]) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
+func (a *increase) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {
 	o := peer(a, from)
 	for i, s := range slots {
 		b := &o.s[fromSlots[i]]
@@ -212,7 +217,7 @@ func (a *increase[T]) MergeFrom(slots []uint32, from Accumulator, fromSlots []ui
 	}
 }
 
-func (a *increase[T]) appendResult(out *batch.Column, slots []uint32) {
+func (a *increase) appendResult(out *batch.Column, slots []uint32) {
 	for _, s := range slots {
 		p := &a.s[s]
 		a.settle(p)
@@ -225,7 +230,7 @@ func (a *increase[T]) appendResult(out *batch.Column, slots []uint32) {
 }
 
 // total is the rise of a settled slot that has points.
-func (a *increase[T]) total(p *increaseSlot[T]) rise {
+func (a *increase) total(p *increaseSlot) rise {
 	if len(p.points) == 0 {
 		return p.fold.rise
 	}
@@ -236,14 +241,14 @@ func (a *increase[T]) total(p *increaseSlot[T]) rise {
 	return f.rise
 }
 
-func (a *increase[T]) Clear(slots []uint32) {
+func (a *increase) Clear(slots []uint32) {
 	for _, s := range slots {
 		p := &a.s[s]
-		*p = increaseSlot[T]{points: p.points[:0]}
+		*p = increaseSlot{points: p.points[:0]}
 	}
 }
 
-func (a *increase[T]) SizeBytes() int {
+func (a *increase) SizeBytes() int {
 	n := 40*cap(a.s) + a.skip.sizeBytes()
 	for i := range a.s {
 		n += 16 * cap(a.s[i].points)

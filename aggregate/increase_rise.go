@@ -7,10 +7,10 @@ import (
 )
 
 // rises computes with the rises of a counter of ints or doubles.
-type rises[T int64 | float64] interface {
+type rises interface {
 	none() rise
 	// step adds what one reading after another adds.
-	step(r rise, before, v T) rise
+	step(r rise, before, v int64) rise
 	add(r, b rise) rise
 	less(a, b rise) bool
 	put(out *batch.Column, r rise)
@@ -54,12 +54,13 @@ type doubleRises struct{}
 
 func (doubleRises) none() rise { return rise{} }
 
-func (doubleRises) step(r rise, before, v float64) rise {
+func (doubleRises) step(r rise, before, v int64) rise {
+	x := fromOrderKey(v)
 	if v >= before {
-		s, e := twoSum(v, -before)
+		s, e := twoSum(x, -fromOrderKey(before))
 		return r.plus(s).plus(e)
 	}
-	return r.plus(max(v, 0))
+	return r.plus(max(x, 0))
 }
 
 func (doubleRises) add(r, b rise) rise { return r.plus(b.doubles.hi).plus(b.doubles.lo) }

@@ -25,7 +25,7 @@ const (
 	increasePlaces = 4 // at most so many are tried
 )
 
-func (a *increase[T]) AppendState(dst []batch.Column, slots []uint32) {
+func (a *increase) AppendState(dst []batch.Column, slots []uint32) {
 	var buf []byte
 	for _, s := range slots {
 		p := &a.s[s]
@@ -38,11 +38,11 @@ func (a *increase[T]) AppendState(dst []batch.Column, slots []uint32) {
 	}
 }
 
-func (a *increase[T]) appendSlot(dst []byte, p *increaseSlot[T]) []byte {
+func (a *increase) appendSlot(dst []byte, p *increaseSlot) []byte {
 	dst = append(dst, increaseFormat)
 	if f := p.fold; f != nil {
 		dst = binary.AppendVarint(binary.AppendVarint(append(dst, 1), f.first.at), f.last.at)
-		dst = a.rises.appendRise(appendReading(appendReading(dst, f.first.v), f.last.v), f.rise)
+		dst = a.rises.appendRise(a.appendReading(a.appendReading(dst, f.first.v), f.last.v), f.rise)
 	} else {
 		dst = append(dst, 0)
 	}
@@ -55,41 +55,37 @@ func (a *increase[T]) appendSlot(dst []byte, p *increaseSlot[T]) []byte {
 			step = d
 		}
 	}
-	return appendReadings(dst, p.points)
+	return a.appendReadings(dst, p.points)
 }
 
-func appendReading[T int64 | float64](dst []byte, v T) []byte {
-	switch x := any(v).(type) {
-	case int64:
-		return binary.AppendVarint(dst, x)
-	case float64:
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(x))
+func (a *increase) appendReading(dst []byte, v int64) []byte {
+	if a.doubles {
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(fromOrderKey(v)))
+	}
+	return binary.AppendVarint(dst, v)
+}
+
+func (a *increase) appendReadings(dst []byte, points []point) []byte {
+	if a.doubles {
+		return a.appendDoubles(dst, points)
+	}
+	last := int64(0)
+	for _, x := range points {
+		dst = binary.AppendVarint(dst, x.v-last)
+		last = x.v
 	}
 	return dst
 }
 
-func appendReadings[T int64 | float64](dst []byte, points []point[T]) []byte {
-	switch p := any(points).(type) {
-	case []point[int64]:
-		last := int64(0)
-		for _, x := range p {
-			dst = binary.AppendVarint(dst, x.v-last)
-			last = x.v
-		}
-	case []point[float64]:
-		dst = appendDoubleReadings(dst, p)
-	}
-	return dst
-}
-
-func appendDoubleReadings(dst []byte, points []point[float64]) []byte {
+func (a *increase) appendDoubles(dst []byte, points []point) []byte {
 	n := len(dst)
 	for k := range increasePlaces {
 		dst = append(dst[:n], byte(k))
 		last, fits := int64(0), true
-		for _, x := range points {
-			v := math.RoundToEven(float64(x.v * placesOf(k)))
-			if fits = math.Abs(v) <= exactInt && v/placesOf(k) == x.v; !fits {
+		for _, p := range points {
+			x := fromOrderKey(p.v)
+			v := math.RoundToEven(float64(x * placesOf(k)))
+			if fits = math.Abs(v) <= exactInt && v/placesOf(k) == x; !fits {
 				break
 			}
 			dst = binary.AppendVarint(dst, int64(v)-last)
@@ -101,7 +97,7 @@ func appendDoubleReadings(dst []byte, points []point[float64]) []byte {
 	}
 	dst = append(dst[:n], rawValues)
 	for _, x := range points {
-		dst = appendReading(dst, x.v)
+		dst = a.appendReading(dst, x.v)
 	}
 	return dst
 }
@@ -109,7 +105,7 @@ func appendDoubleReadings(dst []byte, points []point[float64]) []byte {
 // placesOf is 10^k.
 func placesOf(k int) float64 { return [increasePlaces]float64{1, 10, 100, 1000}[k] }
 
-func (a *increase[T]) Merge(slots []uint32, state []batch.Column, rows []uint32) {
+func (a *increase) Merge(slots []uint32, state []batch.Column, rows []uint32) {
 	slots, rows = a.skip.of(&state[0], slots, rows)
 	for i, s := range slots {
 		if p, ok := a.decode(state[0].Blob(rowAt(rows, i))); ok {
@@ -118,12 +114,12 @@ func (a *increase[T]) Merge(slots []uint32, state []batch.Column, rows []uint32)
 	}
 }
 
-func (a *increase[T]) check(src []byte) bool {
+func (a *increase) check(src []byte) bool {
 	_, ok := a.decode(src)
 	return ok
 }
 
-func (a *increase[T]) decode(src []byte) (p increaseSlot[T], ok bool) {
+func (a *increase) decode(src []byte) (p increaseSlot, ok bool) {
 	if len(src) == 0 {
 		return p, true
 	}
@@ -134,9 +130,9 @@ func (a *increase[T]) decode(src []byte) (p increaseSlot[T], ok bool) {
 	switch r.byte() {
 	case 0:
 	case 1:
-		f := &fold[T]{}
+		f := &fold{}
 		f.first.at, f.last.at = r.varint(math.MinInt64, math.MaxInt64), r.varint(math.MinInt64, math.MaxInt64)
-		f.first.v, f.last.v = readReading[T](&r), readReading[T](&r)
+		f.first.v, f.last.v = a.readReading(&r), a.readReading(&r)
 		f.rise = a.rises.readRise(&r)
 		if comparePoints(f.first, f.last) > 0 {
 			return p, false
@@ -146,7 +142,7 @@ func (a *increase[T]) decode(src []byte) (p increaseSlot[T], ok bool) {
 		return p, false
 	}
 	n := r.uvarint(min(maxPoints, uint64(len(r.src))))
-	p.points = make([]point[T], n)
+	p.points = make([]point, n)
 	var last, step int64
 	for i := range p.points {
 		d := r.varint(math.MinInt64, math.MaxInt64) + step
@@ -156,7 +152,7 @@ func (a *increase[T]) decode(src []byte) (p increaseSlot[T], ok bool) {
 			step = d
 		}
 	}
-	readReadings(&r, p.points)
+	a.readReadings(&r, p.points)
 	for i := 1; i < len(p.points); i++ {
 		if comparePoints(p.points[i-1], p.points[i]) >= 0 {
 			return p, false
@@ -165,37 +161,29 @@ func (a *increase[T]) decode(src []byte) (p increaseSlot[T], ok bool) {
 	return p, !r.bad && len(r.src) == 0 && (n > 0 || p.fold != nil)
 }
 
-func readReading[T int64 | float64](r *stateReader) (v T) {
-	switch x := any(&v).(type) {
-	case *int64:
-		*x = r.varint(math.MinInt64, math.MaxInt64)
-	case *float64:
-		*x = r.double()
+func (a *increase) readReading(r *stateReader) int64 {
+	if a.doubles {
+		return orderKey(r.double())
 	}
-	return v
+	return r.varint(math.MinInt64, math.MaxInt64)
 }
 
-func readReadings[T int64 | float64](r *stateReader, points []point[T]) {
-	switch p := any(points).(type) {
-	case []point[int64]:
-		last := int64(0)
-		for i := range p {
-			last += r.varint(math.MinInt64, math.MaxInt64)
-			p[i].v = last
-		}
-	case []point[float64]:
-		k, last := r.byte(), int64(0)
-		if k >= increasePlaces && k != rawValues {
+func (a *increase) readReadings(r *stateReader, points []point) {
+	k, last := byte(0), int64(0)
+	if a.doubles {
+		if k = r.byte(); k >= increasePlaces && k != rawValues {
 			r.fail()
 			return
 		}
-		for i := range p {
-			if k == rawValues {
-				p[i].v = r.double()
-				continue
-			}
-			last += r.varint(math.MinInt64, math.MaxInt64)
-			p[i].v = float64(last) / placesOf(int(k))
+	}
+	for i := range points {
+		if k == rawValues {
+			points[i].v = a.readReading(r)
+			continue
+		}
+		last += r.varint(math.MinInt64, math.MaxInt64)
+		if points[i].v = last; a.doubles {
+			points[i].v = orderKey(float64(last) / placesOf(int(k)))
 		}
 	}
 }
@@ -223,7 +211,8 @@ func (intRises) readRise(r *stateReader) rise {
 }
 
 func (doubleRises) appendRise(dst []byte, r rise) []byte {
-	return appendReading(appendReading(dst, r.doubles.hi), r.doubles.lo)
+	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(r.doubles.hi))
+	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(r.doubles.lo))
 }
 
 func (doubleRises) readRise(r *stateReader) rise {

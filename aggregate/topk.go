@@ -24,25 +24,25 @@ import (
 // forgotten goes by their order, never by that of a table.
 //
 // The state is one Bytes column (see topk_state.go), empty without rows.
-type topK[T cmp.Ordered] struct {
+type topK[T int64 | string] struct {
 	capacity int
 	s        []topSlot[T]
 	skip     present
 
-	// values is as in timed.
+	// values is as in timed; the values of all types but string and bytes are integers in the same order.
 	values func(col *batch.Column, rows []uint32, n int) []T
 	hash   func(v T) uint64
 	codec  valueCodec[T]
 }
 
 // topSlot holds the values of a slot; from topScan on a table of their positions plus one.
-type topSlot[T cmp.Ordered] struct {
+type topSlot[T int64 | string] struct {
 	entries []topEntry[T]
 	table   []uint16
 	floor   uint64
 }
 
-type topEntry[T cmp.Ordered] struct {
+type topEntry[T int64 | string] struct {
 	v            T
 	tag          uint32 // of the hash
 	count, error uint64
@@ -90,7 +90,7 @@ func (a *topK[T]) count(p *topSlot[T], v T, count, error, start uint64) {
 func (a *topK[T]) find(p *topSlot[T], v T, tag uint32) *topEntry[T] {
 	if len(p.table) == 0 {
 		for i := range p.entries {
-			if e := &p.entries[i]; e.tag == tag && equal(e.v, v) {
+			if e := &p.entries[i]; e.tag == tag && e.v == v {
 				return e
 			}
 		}
@@ -98,15 +98,12 @@ func (a *topK[T]) find(p *topSlot[T], v T, tag uint32) *topEntry[T] {
 	}
 	mask := uint32(len(p.table) - 1)
 	for i := tag & mask; p.table[i] != 0; i = (i + 1) & mask {
-		if e := &p.entries[p.table[i]-1]; e.tag == tag && equal(e.v, v) {
+		if e := &p.entries[p.table[i]-1]; e.tag == tag && e.v == v {
 			return e
 		}
 	}
 	return nil
 }
-
-// equal is SQL's: a NaN equals another.
-func equal[T cmp.Ordered](a, b T) bool { return a == b || (a != a && b != b) }
 
 // index puts the entry into the table, after making it large enough.
 func (p *topSlot[T]) index(entry int) {
@@ -130,16 +127,11 @@ func (p *topSlot[T]) put(entry int) {
 }
 
 // byCount is the order of the result: the most frequent first, of equally frequent ones the smaller value.
-func byCount[T cmp.Ordered](a, b topEntry[T]) int {
-	switch {
-	case a.count != b.count:
+func byCount[T int64 | string](a, b topEntry[T]) int {
+	if a.count != b.count {
 		return cmp.Compare(b.count, a.count)
-	case less(a.v, b.v):
-		return -1
-	case less(b.v, a.v):
-		return 1
 	}
-	return 0
+	return cmp.Compare(a.v, b.v)
 }
 
 // forget keeps the most frequent values.

@@ -1,7 +1,6 @@
 package aggregate
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -72,9 +71,9 @@ func (a *topK[T]) decode(src []byte) (entries []topEntry[T], floor uint64, ok bo
 func newTopK(in batch.Type, capacity int) Accumulator {
 	switch in {
 	case batch.Bool:
-		return topKOf(capacity, (&timedBool{}).values, hashBool, boolCodec())
+		return topKOf(capacity, (&timedBool{}).values, hashInt, boolCodec())
 	case batch.Double:
-		return topKOf(capacity, canonicalDoubles(), hashDouble, doubleCodec())
+		return topKOf(capacity, doubleKeys(), hashInt, doubleCodec())
 	case batch.String:
 		return topKOf(capacity, (&timedString{}).values, hashString, stringCodec())
 	case batch.Bytes:
@@ -86,6 +85,6 @@ func newTopK(in batch.Type, capacity int) Accumulator {
 	}
 }
 
-func topKOf[T cmp.Ordered](capacity int, values func(*batch.Column, []uint32, int) []T, hash func(T) uint64, codec valueCodec[T]) *topK[T] {
+func topKOf[T int64 | string](capacity int, values func(*batch.Column, []uint32, int) []T, hash func(T) uint64, codec valueCodec[T]) *topK[T] {
 	return &topK[T]{capacity: capacity, values: values, hash: hash, codec: codec}
 }
