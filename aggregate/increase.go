@@ -194,17 +194,16 @@ func (a *increase) mergeSlot(p *increaseSlot, points []point, g *fold) {
 	slices.SortFunc(p.points, comparePoints)
 	p.points = slices.Compact(p.points)
 	p.unsorted = false
-	var folds []fold
-	if p.fold != nil {
-		folds = append(folds, *p.fold)
+	switch f := p.fold; {
+	case f == nil:
+		a.refold(p, *g)
+	case g == nil:
+		a.refold(p, *f)
+	case cmp.Or(comparePoints(f.first, g.first), comparePoints(f.last, g.last)) > 0:
+		a.refold(p, *g, *f)
+	default:
+		a.refold(p, *f, *g)
 	}
-	if g != nil {
-		folds = append(folds, *g)
-	}
-	slices.SortFunc(folds, func(f, g fold) int {
-		return cmp.Or(comparePoints(f.first, g.first), comparePoints(f.last, g.last))
-	})
-	a.refold(p, folds...)
 	a.settle(p)
 }
 
