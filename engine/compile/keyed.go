@@ -158,7 +158,6 @@ func (b *builder) compared(v *value, keys []binding) (out []comparedColumn, ok b
 	if r.lost {
 		return nil, false
 	}
-	ok = true
 	if names := v.get("columns"); names != nil {
 		ok = len(names.list) == len(names.node.Content)
 		bs := r.bindings()

@@ -14,7 +14,6 @@ import (
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/engine/plan"
-	"github.com/leatio/leat/internal/jsonl"
 )
 
 // Case is one of a pipeline's own test cases.
@@ -43,8 +42,14 @@ type Expected struct {
 	Branch  string // empty where the file has no branches
 	Line    int
 	Columns []string // that some row names, in the order of the branch's columns
-	Rows    []map[string]string
+	Rows    []map[string]Cell
 	File    string // of JSON lines, instead of Rows
+}
+
+// Cell is one expected value.
+type Cell struct {
+	Type  batch.Type
+	Value *plan.Value // with nothing set: null
 }
 
 // CaseFile is a file of cases beside a pipeline file.
@@ -255,10 +260,10 @@ func (b *builder) branchNames() string {
 
 // expectedRows reads rows that a branch should give.
 func (c *compiler) expectedRows(v *value, o *output) Expected {
-	x := Expected{Branch: o.branch, Line: v.node.Line, Rows: []map[string]string{}}
+	x := Expected{Branch: o.branch, Line: v.node.Line, Rows: []map[string]Cell{}}
 	named := map[string]bool{}
 	for _, row := range v.list {
-		cells := map[string]string{}
+		cells := map[string]Cell{}
 		for _, e := range row.entries {
 			name := e.key.Value
 			at := find(o.cols, name)
@@ -274,11 +279,11 @@ func (c *compiler) expectedRows(v *value, o *output) Expected {
 				continue
 			}
 			t := o.rows.columns[o.cols[at].col].typ
-			text, ok := canonical(e.value.node, t)
-			if !ok {
+			v := expectedValue(e.value.node, t)
+			if v == nil {
 				c.at(e.value.node, "this is "+describe(e.value.node), "a value of the type "+typeWord(t)+", or null")
 			}
-			cells[name], named[name] = text, true
+			cells[name], named[name] = Cell{t, v}, true
 		}
 		x.Rows = append(x.Rows, cells)
 	}
@@ -290,33 +295,22 @@ func (c *compiler) expectedRows(v *value, o *output) Expected {
 	return x
 }
 
-// canonical writes a scalar of the file as results are written.
-func canonical(n *yaml.Node, t batch.Type) (string, bool) {
+// expectedValue reads a scalar of the file as results are written; nil where it is no such value.
+func expectedValue(n *yaml.Node, t batch.Type) *plan.Value {
 	tag := n.ShortTag()
 	if tag == "!!null" {
-		return "null", true
+		return &plan.Value{}
 	}
 	if t == batch.Double && tag == "!!str" && slices.Contains([]string{"NaN", "Infinity", "-Infinity"}, n.Value) {
-		return strconv.Quote(n.Value), true
+		v, _ := plan.ParseValue(n.Value, t)
+		return v
 	}
 	if t == batch.Bytes {
-		_, err := base64.StdEncoding.DecodeString(n.Value)
-		text, _ := json.Marshal(n.Value)
-		return string(text), err == nil && tag == "!!str"
-	}
-	v := scalarValue(n, t)
-	switch k := v.GetKind().(type) {
-	case *plan.Value_Bool:
-		return strconv.FormatBool(k.Bool), true
-	case *plan.Value_Int:
-		if t == batch.Timestamp {
-			return strconv.Quote(time.UnixMicro(k.Int).UTC().Format(time.RFC3339Nano)), true
+		raw, err := base64.StdEncoding.DecodeString(n.Value)
+		if err != nil || tag != "!!str" {
+			return nil
 		}
-		return strconv.FormatInt(k.Int, 10), true
-	case *plan.Value_Double:
-		return string(jsonl.AppendDouble(nil, k.Double)), true
-	case *plan.Value_String_:
-		return string(jsonl.AppendString(nil, k.String_)), true
+		return &plan.Value{Kind: &plan.Value_Bytes{Bytes: raw}}
 	}
-	return "", false
+	return scalarValue(n, t)
 }

@@ -9,12 +9,15 @@ package cases
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/leatio/leat/agent/source"
 	"github.com/leatio/leat/agent/source/file"
@@ -214,7 +217,7 @@ func (r *runner) expected(x *compile.Expected) error {
 	if x.Branch != "" {
 		name = "results of " + x.Branch
 	}
-	rows, columns := x.Rows, x.Columns
+	rows, columns := expectedRows(x.Rows), x.Columns
 	if x.File != "" {
 		var err error
 		if rows, columns, err = r.expectedFile(x.File, got); err != nil {
@@ -249,6 +252,37 @@ func (r *runner) expected(x *compile.Expected) error {
 		r.fail(x.Line, fmt.Sprintf("the %s differ: %d rows, expected %d", name, len(have), len(want)), d)
 	}
 	return nil
+}
+
+// expectedRows writes the cells of rows as results are written.
+func expectedRows(list []map[string]compile.Cell) []map[string]string {
+	rows := make([]map[string]string, len(list))
+	for i, row := range list {
+		rows[i] = map[string]string{}
+		for name, cell := range row {
+			rows[i][name] = cellText(cell)
+		}
+	}
+	return rows
+}
+
+func cellText(c compile.Cell) string {
+	switch k := c.Value.GetKind().(type) {
+	case *plan.Value_Bool:
+		return strconv.FormatBool(k.Bool)
+	case *plan.Value_Int:
+		if c.Type == batch.Timestamp {
+			return strconv.Quote(time.UnixMicro(k.Int).UTC().Format(time.RFC3339Nano))
+		}
+		return strconv.FormatInt(k.Int, 10)
+	case *plan.Value_Double:
+		return string(jsonl.AppendDouble(nil, k.Double))
+	case *plan.Value_String_:
+		return string(jsonl.AppendString(nil, k.String_))
+	case *plan.Value_Bytes:
+		return strconv.Quote(base64.StdEncoding.EncodeToString(k.Bytes))
+	}
+	return "null"
 }
 
 // expectedFile reads rows that name all columns.

@@ -131,3 +131,24 @@ tests: [{name: main, input: [{device: a}], expect: {file: main.json}}]}`
 		t.Errorf("%+v, want a file that is missing", out[0])
 	}
 }
+
+// TestCellsOfAllTypes holds what a case expects against what results print.
+func TestCellsOfAllTypes(t *testing.T) {
+	text := `
+name: t
+source: {file: {path: x}, format: json, schema: {b: bool, i: int, d: double, s: string, y: bytes, at: timestamp, from: timestamp_us}}
+steps: [add: {nan: CAST('NaN' AS double), big: CAST('-Infinity' AS double)}]
+sinks: [table: {name: t}]
+tests:
+  - name: all
+    input:
+      - {b: true, i: -7, d: 1.50, s: "a\"b", y: AQID, at: "2026-01-01T01:00:00.5+01:00", from: "2026-01-01T00:00:00.000001Z"}
+      - {b: false}
+    expect:
+      - {b: true, i: -7, d: 1.5, s: "a\"b", y: AQID, at: "2026-01-01T00:00:00.5Z", from: 2026-01-01T00:00:00.000001Z, nan: NaN, big: -Infinity}
+      - {b: false, i: null, d: null, s: null, y: null, at: null, from: null}
+`
+	if out := run(t, Config{Text: []byte(text)}); !out[0].Passed {
+		t.Errorf("%+v", out[0].Failures)
+	}
+}
