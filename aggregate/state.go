@@ -69,43 +69,47 @@ func CheckState(s Spec, state []batch.Column, rows []uint32) error {
 	if rows != nil {
 		n = len(rows)
 	}
+	check := checkerOf(s)
 	for i := range n {
-		if r := rowAt(rows, i); !col.Null(r) && !checkState(s, col.Blob(r)) {
+		if r := rowAt(rows, i); !col.Null(r) && col.Offsets[r] < col.Offsets[r+1] && !check(col.Blob(r)) {
 			return fmt.Errorf("state of %s in row %d: %w", s, r, ErrState)
 		}
 	}
 	return nil
 }
 
-func checkState(s Spec, src []byte) bool {
-	if len(src) == 0 {
-		return true
-	}
+// checkerOf gives what tells states that are not empty.
+func checkerOf(s Spec) func(src []byte) bool {
 	switch s.Kind {
 	case Sum:
-		var w wide
-		rest, ok := w.addEncoded(src)
-		return ok && len(rest) == 0
+		return func(src []byte) bool { return checkWides(src, 1) }
 	case Moments:
-		var w wide
-		rest, ok := w.addEncoded(src)
-		if ok {
-			rest, ok = w.addEncoded(rest)
-		}
-		return ok && len(rest) == 0
+		return func(src []byte) bool { return checkWides(src, 2) }
 	case DDSketch:
-		var rare ddRare
-		_, _, ok := decodeSketch(src, &rare, nil, nil)
-		return ok
+		return func(src []byte) bool {
+			var rare ddRare
+			_, _, ok := decodeSketch(src, &rare, nil, nil)
+			return ok
+		}
 	case HyperLogLog:
-		_, _, ok := hllDecode(src)
-		return ok
-	case SpaceSaving:
-		return newTopK(s.In, int(s.Param)).(checker).check(src)
-	case Increase:
-		return newIncrease(s.In).(checker).check(src)
+		return func(src []byte) bool {
+			_, _, ok := hllDecode(src)
+			return ok
+		}
+	default:
+		return build(s).(checker).check
 	}
-	return false
+}
+
+func checkWides(src []byte, n int) bool {
+	ok := true
+	for range n {
+		var w wide
+		if src, ok = w.addEncoded(src); !ok {
+			return false
+		}
+	}
+	return len(src) == 0
 }
 
 type checker interface{ check(src []byte) bool }

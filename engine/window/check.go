@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/leatio/leat/aggregate"
 	"github.com/leatio/leat/engine/batch"
 )
 
@@ -25,7 +26,7 @@ func checkColumns(b *batch.Batch, schema batch.Schema) error {
 }
 
 // checkPartials tells whether b has the columns of schema, which begins as that of partials does,
-// and slices and first ends of this window in every row that counts.
+// and slices, first ends of this window and states in every row that counts.
 func (s *shape) checkPartials(b *batch.Batch, schema batch.Schema) error {
 	if err := checkColumns(b, schema); err != nil {
 		return err
@@ -47,6 +48,12 @@ func (s *shape) checkPartials(b *batch.Batch, schema batch.Schema) error {
 		}
 		if !known.valid(s, sl, first.Ints[r]) {
 			return fmt.Errorf("%w: row %d: no window of the slice [%d, %d) ends at %d, its first_end", ErrBatch, r, sl.start, sl.end, first.Ints[r])
+		}
+	}
+	for i := range s.accs {
+		a := &s.accs[i]
+		if err := aggregate.CheckState(a.spec, b.Cols[a.at:a.at+len(a.states)], b.Sel); err != nil {
+			return fmt.Errorf("%w: %w", ErrBatch, err)
 		}
 	}
 	return nil
