@@ -154,7 +154,7 @@ func FuzzChains(f *testing.F) {
 	addFuzzSeeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := fuzzBytes(data)
-		w := chainWindow(t, stringKey, 5, fuzzSpecs(d.small() % 3)...)
+		w := chainWindow(t, stringKey, 5, fuzzSpecs(d.small()%3)...)
 		c := newTestChain(t, w, stringKey, FinalConfig{MaxStates: 30})
 		emit := func(*batch.Batch) error { return nil }
 		for i := range int64(4) {

@@ -228,3 +228,33 @@ func results(t testing.TB, f *Final, fire, keep int64) (out []string) {
 	}
 	return out
 }
+
+// The state of a key and slice with count, sum, min and max takes at most 128 bytes, its key aside.
+func TestStatesAreSmall(t *testing.T) {
+	f := newTestFinal(t, climateWindow(t), FinalConfig{})
+	b := batch.New(f.shape.partial)
+	for i := range 300_000 {
+		for k := range b.Cols {
+			switch c := &b.Cols[k]; {
+			case k == 0:
+				appendValue(c, fmt.Sprint("device-", i))
+			case k == 2:
+				appendValue(c, int64(10_000_000))
+			case c.Type == batch.Bytes:
+				appendValue(c, []byte(nil))
+			case c.Type == batch.Double:
+				appendValue(c, 1.5)
+			default:
+				appendValue(c, int64(0))
+			}
+		}
+		if b.N++; b.N < 10_000 {
+			continue
+		}
+		mergeInto(t, f, b)
+		b.Reset()
+		if per := float64(f.SizeBytes()-f.keys.sizeBytes()-f.out.out.SizeBytes()) / float64(f.States()); per > 128 {
+			t.Fatalf("%d states take %.0f bytes each", f.States(), per)
+		}
+	}
+}
