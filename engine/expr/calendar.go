@@ -86,7 +86,7 @@ func ordinal(year, size int64) int64 {
 
 // timestampOf joins a date and a time of day; not ok when it does not fit.
 func timestampOf(days, micros int64) (int64, bool) {
-	if days > math.MaxInt64/microsDay-1 || days < math.MinInt64/microsDay+1 {
+	if days > math.MaxInt64/microsDay-2 || days < math.MinInt64/microsDay+2 { // micros is less than two days
 		return 0, false
 	}
 	return days*microsDay + micros, true

@@ -120,7 +120,7 @@ func (x *toText) eval(r *run, rows []uint32) *batch.Column {
 				r.failRow(o, int(i), reasonStringTooLong)
 				continue
 			}
-			buf = hex.AppendEncode(append(buf, `\x`...), a.Blob(int(i)))
+			buf = appendBytes(buf, a.Blob(int(i)))
 		default:
 			buf = strconv.AppendInt(buf, a.Ints[i], 10)
 		}
@@ -133,6 +133,9 @@ func (x *toText) eval(r *run, rows []uint32) *batch.Column {
 	}
 	return &o.col
 }
+
+// appendBytes writes bytes as PostgreSQL does.
+func appendBytes(dst, p []byte) []byte { return hex.AppendEncode(append(dst, `\x`...), p) }
 
 // toBytes is a cast from string to bytes.
 type toBytes struct {
