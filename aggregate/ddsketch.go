@@ -70,38 +70,80 @@ func (a *ddsketch) Add(slots []uint32, col *batch.Column, _ []int64, rows []uint
 	a.addDense(slots, values)
 }
 
+// ddChunk rows go through addDense at once.
+const ddChunk = 256
+
+// ddPending are rows whose counters are known but not yet raised.
+type ddPending struct {
+	n   int
+	at  [ddChunk]int // in a8
+	row [ddChunk]uint16
+}
+
+// addDense goes over each chunk three times, so that rows of many slots do not wait for one
+// another's cache misses: once for the bins, once for the slots and once for the counters.
 func (a *ddsketch) addDense(slots []uint32, values []float64) {
-	values = values[:len(slots)]
-	for i, slot := range slots {
-		b := math.Float64bits(values[i])
-		p := &a.s[slot].pos
-		if b-ddMinBits > ddMaxBits-ddMinBits {
-			if b&^(1<<63)-ddMinBits > ddMaxBits-ddMinBits {
-				a.addRare(slot, values[i])
+	var indexes [ddChunk]int32
+	var pending ddPending
+	for len(slots) > 0 {
+		n := min(len(slots), ddChunk)
+		for i, v := range values[:n] {
+			b := math.Float64bits(v)
+			indexes[i] = math.MinInt32 // no positive number
+			if b-ddMinBits <= ddMaxBits-ddMinBits {
+				indexes[i] = ddIndex(b)
+			}
+		}
+		for i, slot := range slots[:n] {
+			index := indexes[i]
+			if index == math.MinInt32 {
+				a.addOther(slot, values[i])
 				continue
 			}
-			p = &a.moreOf(slot).neg
-			b &^= 1 << 63
-		}
-		index := ddIndex(b)
-		k := uint32(index - p.lo)
-		if k < 1<<(p.class&31) {
-			at := int(p.at)<<minRun + int(k)
-			switch p.form {
-			case dd8:
-				if c := &a.a8.mem[at]; *c != math.MaxUint8 {
-					*c++
-					continue
-				}
-			case dd32:
-				if c := &a.a32.mem[at]; *c != math.MaxUint32 {
+			p := &a.s[slot].pos
+			k := uint32(index - p.lo)
+			if p.form == dd8 && k < 1<<(p.class&31) {
+				pending.at[pending.n], pending.row[pending.n] = int(p.at)<<minRun+int(k), uint16(i)
+				pending.n++
+				continue
+			}
+			if p.form == dd32 && k < 1<<(p.class&31) {
+				if c := &a.a32.mem[int(p.at)<<minRun+int(k)]; *c != math.MaxUint32 {
 					*c++
 					continue
 				}
 			}
+			a.raise(&pending, slots, &indexes) // before counters move
+			a.add(p, index, 1)
 		}
-		a.add(p, index, 1)
+		a.raise(&pending, slots, &indexes)
+		slots, values = slots[n:], values[n:]
 	}
+}
+
+// raise raises the counters of pending rows.
+func (a *ddsketch) raise(pending *ddPending, slots []uint32, indexes *[ddChunk]int32) {
+	mem := a.a8.mem
+	for i, at := range pending.at[:pending.n] {
+		if c := &mem[at]; *c != math.MaxUint8 {
+			*c++
+			continue
+		}
+		for _, row := range pending.row[i:pending.n] { // from here on counters move
+			a.add(&a.s[slots[row]].pos, indexes[row], 1)
+		}
+		break
+	}
+	pending.n = 0
+}
+
+// addOther counts a value that is not a positive number.
+func (a *ddsketch) addOther(slot uint32, x float64) {
+	if b := math.Float64bits(x) &^ (1 << 63); b-ddMinBits <= ddMaxBits-ddMinBits {
+		a.add(&a.moreOf(slot).neg, ddIndex(b), 1)
+		return
+	}
+	a.addRare(slot, x)
 }
 
 // addRare counts a value that has no bin.

@@ -295,3 +295,38 @@ func checkTop(t *testing.T, name string, a *topK[int64], truth map[int64]int) {
 		}
 	}
 }
+
+// Counters that overflow or move in the middle of a batch lose nothing, whatever slots the rows of the batch are of.
+func TestSketchesOfManySlotsInOneBatch(t *testing.T) {
+	for seed := range uint64(30) {
+		r := rand.New(rand.NewPCG(seed, 31))
+		keys := 1 + r.IntN(20)
+		spread := pick(r, 0.01, 1, 30.0)
+		n := newNode(t, []Spec{specOf(DDSketch, batch.Double)}, batch.Double, keys)
+		truth := make([][]obs, keys)
+		for range 20 {
+			var rows []obs
+			var groups []uint32
+			for range r.IntN(1500) {
+				g := r.IntN(keys)
+				o := obs{v: math.Exp(spread*r.NormFloat64()) * pick(r, 1, 1, 1, -1, 0)}
+				rows, groups, truth[g] = append(rows, o), append(groups, uint32(g)), append(truth[g], o)
+			}
+			n.add(r, rows, groups)
+		}
+		for g, vals := range truth {
+			if len(vals) == 0 {
+				continue
+			}
+			for _, q := range []float64{0, 0.3, 0.5, 0.99, 1} {
+				out := batch.Column{Type: batch.Double}
+				if err := Finish("quantile", q, n.accs, []uint32{uint32(g)}, &out); err != nil {
+					t.Fatal(err)
+				}
+				if wrong := oracleQuantile(q, vals, valueAt(&out, 0)); wrong != "" {
+					t.Errorf("seed %d, slot %d: quantile %v is %v, %s", seed, g, q, out.Doubles[0], wrong)
+				}
+			}
+		}
+	}
+}
