@@ -309,7 +309,7 @@ func TestSketchesOfManySlotsInOneBatch(t *testing.T) {
 			var groups []uint32
 			for range r.IntN(1500) {
 				g := r.IntN(keys)
-				o := obs{v: math.Exp(spread*r.NormFloat64()) * pick(r, 1, 1, 1, -1, 0)}
+				o := obs{v: math.Exp(spread*r.NormFloat64()) * pick(r, 1.0, 1, 1, -1, 0)}
 				rows, groups, truth[g] = append(rows, o), append(groups, uint32(g)), append(truth[g], o)
 			}
 			n.add(r, rows, groups)
