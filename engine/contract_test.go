@@ -122,7 +122,7 @@ var tableKeys = map[string][]string{
 // TestTablesDoNotDependOnSchedules runs everything at once, in frames of some ports at any time.
 func TestTablesDoNotDependOnSchedules(t *testing.T) {
 	p := compiled(t, branches)
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		rows := rowsOf(seed, 500)
 		want := newWorld(t, p, eachRow()).run(rows)
 		if got := newWorld(t, p, schedule{batch: 1, flush: 1, lastOnly: true}).run(rows); len(got) != 10 {
@@ -156,7 +156,7 @@ func TestTablesDoNotDependOnSchedules(t *testing.T) {
 // and without restarts of both tiers on the same schedule.
 func TestARestartChangesNothing(t *testing.T) {
 	p := compiled(t, branches)
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		rows := rowsOf(seed, 500)
 		plain, again := anyhow(seed), anyhow(seed)
 		plain.some, again.some = false, false

@@ -204,6 +204,11 @@ func TestALookupIsReplacedBetweenBatches(t *testing.T) {
 	}
 }
 
+// portOf is the first port of a kind.
+func portOf(p *plan.Plan, kind plan.Port_Kind) uint32 {
+	return uint32(slices.IndexFunc(p.Ports, func(port *plan.Port) bool { return port.Kind == kind }))
+}
+
 // TestTheWatermarkOfAFrame does not pass what stays behind.
 func TestTheWatermarkOfAFrame(t *testing.T) {
 	p := compiled(t, `branches:
@@ -218,15 +223,7 @@ func TestTheWatermarkOfAFrame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows, partials uint32
-	for k, port := range p.Ports {
-		switch port.Kind {
-		case plan.Port_ROWS:
-			rows = uint32(k)
-		case plan.Port_PARTIALS:
-			partials = uint32(k)
-		}
-	}
+	rows, partials := portOf(p, plan.Port_ROWS), portOf(p, plan.Port_PARTIALS)
 	nothing := func(uint32, *batch.Batch) error { return nil }
 	only := func(port uint32) func(uint32) bool { return func(k uint32) bool { return k == port } }
 	expect := func(what string, want int64) {

@@ -25,9 +25,9 @@ type stepParts struct {
 }
 
 // makeStep makes the operator of a node that is a step, or nil.
-func (env *rowEnv) makeStep(n *plan.Node, in batch.Schema, afterWindow bool) (operator, error) {
+func (e *rowEnv) makeStep(n *plan.Node, in batch.Schema, afterWindow bool) (operator, error) {
 	out := plan.SchemaOf(n.Schema)
-	cfg := step.Config{MaxKeys: env.parts.maxKeys, Reject: env.rejectRow, Env: env.exprs, EventTime: func() int64 { return env.eventTime }}
+	cfg := step.Config{MaxKeys: e.parts.maxKeys, Reject: e.rejectRow, Env: e.exprs, EventTime: func() int64 { return e.eventTime }}
 	var s step.Step
 	var err error
 	switch op := n.Op.(type) {
@@ -40,10 +40,10 @@ func (env *rowEnv) makeStep(n *plan.Node, in batch.Schema, afterWindow bool) (op
 	case *plan.Node_Dedupe:
 		s, err = step.NewDedupe(op.Dedupe, in, cfg)
 	case *plan.Node_Keyed:
-		s, err = step.NewKeyed(op.Keyed, in, out, env.parts.keyed, cfg)
+		s, err = step.NewKeyed(op.Keyed, in, out, e.parts.keyed, cfg)
 	case *plan.Node_Lookup:
 		var t *lookup.Table
-		if t, err = env.table(op.Lookup.GetLookup()); err == nil {
+		if t, err = e.table(op.Lookup.GetLookup()); err == nil {
 			s, err = step.NewJoin(op.Lookup, in, out, t, afterWindow)
 		}
 	default:
@@ -52,7 +52,7 @@ func (env *rowEnv) makeStep(n *plan.Node, in batch.Schema, afterWindow bool) (op
 	if err != nil {
 		return nil, err
 	}
-	o := &stepOp{Step: s, env: env, lookup: n.GetLookup()}
+	o := &stepOp{Step: s, env: e, lookup: n.GetLookup()}
 	o.out = o.emit
 	if schema := s.StateSchema(); schema != nil {
 		o.state = batch.New(schema)
@@ -61,15 +61,15 @@ func (env *rowEnv) makeStep(n *plan.Node, in batch.Schema, afterWindow bool) (op
 	return o, nil
 }
 
-func (env *rowEnv) table(i uint32) (*lookup.Table, error) {
-	if int64(i) >= int64(len(env.parts.tables)) {
-		return nil, fmt.Errorf("lookup %d of %d: %w", i, len(env.parts.tables), ErrPlan)
+func (e *rowEnv) table(i uint32) (*lookup.Table, error) {
+	if int64(i) >= int64(len(e.parts.tables)) {
+		return nil, fmt.Errorf("lookup %d of %d: %w", i, len(e.parts.tables), ErrPlan)
 	}
-	entry := env.parts.tables[i]
-	if env.parts.lookups == nil {
+	entry := e.parts.tables[i]
+	if e.parts.lookups == nil {
 		return nil, fmt.Errorf("lookup %q: nothing here gives reference tables: %w", entry.GetName(), ErrPlan)
 	}
-	t, err := env.parts.lookups.Lookup(entry)
+	t, err := e.parts.lookups.Lookup(entry)
 	if err != nil {
 		return nil, fmt.Errorf("lookup %q: %w", entry.GetName(), err)
 	}
