@@ -102,12 +102,13 @@ func checkerOf(s Spec) func(src []byte) bool {
 }
 
 func checkWides(src []byte, n int) bool {
-	ok := true
 	for range n {
 		var w wide
-		if src, ok = w.addEncoded(src); !ok {
+		rest, ok := w.addEncoded(src)
+		if !ok {
 			return false
 		}
+		src = rest
 	}
 	return len(src) == 0
 }
