@@ -27,7 +27,7 @@ func (b *builder) end(v *value) {
 			o.cols = append(o.cols, bind)
 		}
 	}
-	if r.window != nil {
+	if r.window != nil && !r.lost { // a window with mistakes may have no results
 		o.cols = append(o.cols, binding{plan.Revision, r.window.revision()})
 	}
 	b.sinks(v, o)
@@ -146,8 +146,8 @@ func (b *builder) sink(s *value, e entry, o *output) *sinkPlan {
 func (b *builder) sinkPlace(s *value, e entry, o *output, edge bool) bool {
 	cloud := o.rows.at.cloud && !o.late
 	node := e.key
-	if s.has("place") {
-		node = s.get("place").node
+	if place := s.get("place"); place != nil {
+		node = place.node
 	}
 	switch {
 	case edge && cloud && o.rows.window != nil:
