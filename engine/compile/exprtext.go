@@ -69,7 +69,7 @@ func callText(op string, args []string, t batch.Type) string {
 	case op == "case":
 		return caseText(args)
 	case (op == plan.ToZoneOp || op == plan.FromZoneOp) && len(args) == 2:
-		return fmt.Sprintf("(%s) AT TIME ZONE %s", args[1], args[0])
+		return args[1] + " AT TIME ZONE " + args[0]
 	case op == "local_text" && len(args) == 1:
 		return fmt.Sprintf("CAST(%s AS %s)", args[0], t)
 	}
