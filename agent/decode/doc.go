@@ -1,22 +1,34 @@
 // Package decode turns messages into the typed columns of a plan's source.
 //
-//	message ── fast scanner ──> columns, row by row          (one pass over the bytes, no allocation)
-//	              │ anything it does not cover
-//	              v
-//	          encoding/json ──> the same columns, or a reject with its reason
+//	                        one of json, csv, senml, influx, cbor, raw
+//	message ────────────────> format.record ──┬──> columns, row by row
+//	run of lines ── line by line ──^          └──> a reject with its reason
+//	     └── json: templates, as long as lines are like those before
+//
+// A format decodes records: a message is one, and so is each line of a run of lines, which
+// a file source gives as one Message. It is directed by the schema: it knows the columns that the plan uses and steps over
+// everything else without looking at more than its syntax. Batch.Origin finds the record of a row when it is asked for it.
+// docs/reference/formats.md says what each format takes.
 //
 // # JSON
 //
-// A message is an object, or an array of objects that gives one row each. The scanner is
-// directed by the schema: it knows the columns that the plan uses and steps over
-// everything else without looking at more than its syntax. It remembers the order of
-// the keys of the row before and compares the next key with the one that stood there;
-// only when that fails does it look the key up.
+//	line ── template ──> columns      (only the values are read)
+//	message │ any other form
+//	   │    v
+//	   └─> scanner ──> columns        (one pass over the bytes, no allocation)
+//	        │ anything it does not cover
+//	        v
+//	    encoding/json ──> columns, or a reject with its reason
 //
-// The scanner never rejects. What it does not cover it leaves to the
+// A message is an object, or an array of objects that gives one row each. The scanner remembers the order of
+// the keys of the row before and compares the next key with the one that stood there;
+// only when that fails does it look the key up. In a run of lines a template goes further: it remembers all text between
+// the values, and the shape of each value, and compares words (see template and shape).
+//
+// Templates and the scanner never reject. What they do not cover they leave to the
 // library path, which decides and words the reason: escapes in strings, invalid UTF-8, a used key that
 // occurs twice (the last one counts, as in encoding/json), values of the wrong type,
-// malformed text, nesting beyond the limit. FuzzJSON holds the two paths equal in values and in what they accept.
+// malformed text, nesting beyond the limit. FuzzJSON and FuzzJSONLines hold the paths equal in values and in what they accept.
 //
 //	column     takes
 //	bool       true, false
@@ -36,6 +48,11 @@
 // header that lacks a used column is reported through reject, and the column is null in
 // that file's rows. Fields follow RFC 4180; an empty field, quoted or not, is null. Spaces around a value count
 // only in strings. bool takes true, false, 1 and 0 in any case; numbers are decimal.
+//
+// # The other formats
+//
+// SenML, the line protocol and CBOR have one path each, which covers all of the format. They find columns by
+// names, which predicts as the scanner does, and none of them recurses deeper or gives more rows than Limits allow.
 //
 // # Strings
 //

@@ -59,28 +59,6 @@ func (c *compiler) source(v *value) sourceColumns {
 	return out
 }
 
-// format checks what formats ask of a source.
-func (c *compiler) format(v *value, out *sourceColumns) {
-	if t := v.get("tolerant_numbers"); t != nil {
-		out.plan.TolerantNumbers = t.flag
-		if out.plan.Format != "senml" && v.get("format") != nil {
-			c.at(v.key("tolerant_numbers"), "\"tolerant_numbers\" is for senml", "format: senml")
-		}
-	}
-	schema := v.get("schema")
-	if out.plan.Format != "raw" || schema == nil || out.rows.lost {
-		return
-	}
-	ok := len(schema.entries) == 1
-	if ok && schema.entries[0].value != nil {
-		word := schema.entries[0].value.text
-		ok = word == "bytes" || word == "string"
-	}
-	if !ok {
-		c.at(schema.node, "a raw payload is one value", "one column of the type bytes or string, as in {payload: bytes}")
-	}
-}
-
 var schemaUnits = map[string]plan.TimeUnit{
 	"timestamp":    plan.TimeUnit_TIME_UNIT_RFC3339,
 	"timestamp_s":  plan.TimeUnit_TIME_UNIT_SECONDS,

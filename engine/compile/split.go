@@ -25,6 +25,11 @@ func (b *builder) layOut() {
 	if root.time >= 0 {
 		first.live[root.time] = true
 	}
+	if b.source.plan.Format == "senml" { // which rows there are depends on the schema, not on what is read of it
+		for col, c := range b.source.all {
+			first.live[col] = first.live[col] || c.Hidden == plan.Hidden_HIDDEN_NONE
+		}
+	}
 	first.order = trueAt(first.live)
 	first.id = -1
 	b.sourceFrom(first.order)
