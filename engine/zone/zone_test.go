@@ -60,7 +60,7 @@ func TestLocalEqualsTimeLocation(t *testing.T) {
 	for _, name := range names {
 		z, l, changes := load(t, name)
 		r := rand.New(rand.NewPCG(1, 1))
-		for _, utc := range instants(r, changes, 5000) {
+		for _, utc := range instants(r, changes, 2000) {
 			if got, want := z.Local(utc), localOf(l, utc); got != want {
 				t.Fatalf("%s: Local(%s) is %d, want %d", name, time.UnixMicro(utc).UTC(), got, want)
 			}
@@ -74,7 +74,7 @@ func TestUTCIsThatOfPostgreSQL(t *testing.T) {
 	for _, name := range names {
 		z, l, changes := load(t, name)
 		r := rand.New(rand.NewPCG(2, 2))
-		for _, utc := range instants(r, changes, 5000) {
+		for _, utc := range instants(r, changes, 2000) {
 			local := localOf(l, utc) + pick(r, 0, 0, 1, -1, r.Int64N(2*3600*second))
 			want := int64(math.MinInt64)
 			before := int64(0)
@@ -135,7 +135,7 @@ func TestReachIsTheInverseOfHigh(t *testing.T) {
 	for _, name := range names {
 		z, l, changes := load(t, name)
 		r := rand.New(rand.NewPCG(3, 3))
-		for _, utc := range instants(r, changes, 5000) {
+		for _, utc := range instants(r, changes, 2000) {
 			high := z.High(utc)
 			want := localOf(l, utc)
 			for _, c := range changes { // the clock before each change is where a maximum can stand
