@@ -17,7 +17,7 @@ type half struct {
 // WindowPorts gives the ports at which partials and forwarded rows of a final window
 // arrive in the cloud; -1 = there is none.
 func WindowPorts(p *Plan, final uint32) (partials, rows int) {
-	partials, rows = -1, -1
+	rows = -1
 	port := func(input int32) int {
 		if input >= 0 {
 			if in := p.Cloud.Nodes[input].GetPortIn(); in != nil {
