@@ -66,6 +66,7 @@ func (m *members) watch(ctx context.Context, now time.Time) error {
 	n := m.node
 	sessions := n.held()
 	patience := m.patience(ctx)
+	said := map[record.Member]bool{}
 	for p, w := range n.workers {
 		var out []record.Member
 		w.Members(func(k worker.MemberKey, v worker.MemberView) {
@@ -77,20 +78,29 @@ func (m *members) watch(ctx context.Context, now time.Time) error {
 			continue
 		}
 		for _, s := range out {
-			n.cfg.Log.Info("agent and pipeline: "+membershipText[s.State], "agent", s.Agent, "pipeline", s.Pipeline, "version", s.Version, "partition", p)
+			said[s] = true
 		}
 		if err := n.gateway.Members(ctx, p, out); err != nil {
 			return err
 		}
 	}
 	m.watcher.sweep(now)
+	for s := range said {
+		n.cfg.Log.Info("agent and pipeline: "+membershipText(s.State), "agent", s.Agent, "pipeline", s.Pipeline, "version", s.Version)
+	}
 	return nil
 }
 
-var membershipText = map[record.Membership]string{
-	record.Away:    "it cannot be reached",
-	record.Passed:  "windows no longer wait for it",
-	record.Removed: "nothing is expected of it any more",
+// membershipText says what becomes of an agent in a pipeline.
+func membershipText(s record.Membership) string {
+	switch s {
+	case record.Away:
+		return "it cannot be reached"
+	case record.Passed:
+		return "windows no longer wait for it"
+	default:
+		return "nothing is expected of it any more"
+	}
 }
 
 // patience gives how long a pipeline version waits, as its newest version with the same lanes says.

@@ -298,7 +298,7 @@ func (n *Node) boundary(before, next *plan.Plan) (int64, error) {
 		return 0, nil // no row was seen
 	}
 	after := max(newest+before.Source.MaxDisorderMicros, before.StartsAtMicros) + boundaryMargin.Microseconds()
-	return engine.Boundary(next, after)
+	return engine.Boundary(after, next, before)
 }
 
 // newest is the highest watermark that an agent is known to have reached, of those that are times.

@@ -115,7 +115,7 @@ func (n *Node) serveStream(ctx context.Context, agent *control.Agent, s *transpo
 		s.Refuse(wire.CodeBadMessage, fmt.Sprintf("a stream of epoch %d and lane %d in a session of epoch %d; lanes go up to %d", o.Epoch, o.Lane, agent.Epoch, maxLanes-1))
 		return nil
 	}
-	if err := n.gateway.Serve(ctx, agent.ID, s); err != nil && ctx.Err() == nil {
+	if err := n.gateway.Serve(ctx, agent.ID, s); err != nil && ctx.Err() == nil && !transport.Ended(err) {
 		n.cfg.Log.Info("stream ended", "agent", agent.ID, "pipeline", s.Open().PipelineId, "error", err)
 	}
 	return nil

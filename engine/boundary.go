@@ -9,40 +9,53 @@ import (
 )
 
 // Boundary is the first instant, not before after, at which windows of every
-// window step of a plan begin: where the plan can take over from another without cutting one of its windows.
-// Sessions begin anywhere. Where the steps do not meet within 400 days, the longest ones decide.
-func Boundary(p *plan.Plan, after int64) (int64, error) {
-	const most = 400 * 86_400_000_000
-	zones, err := zones(p)
-	if err != nil {
-		return 0, err
-	}
+// window step of some plans begin: where one can take over from another without cutting a window. The
+// first plan counts most: its steps, and then the longest ones, decide where they do not all meet within
+// a day, or within the longest of them. Sessions begin anywhere.
+func Boundary(after int64, plans ...*plan.Plan) (int64, error) {
 	unit, name := int64(1), ""
-	for _, n := range p.Cloud.GetNodes() {
-		w := n.GetFinalWindow()
-		for _, s := range w.GetWindows() {
-			every := s.SizeMicros
-			switch s.Kind {
-			case plan.WindowSpec_HOPPING:
-				every = s.EveryMicros
-			case plan.WindowSpec_SESSION:
-				every = 1
+	var zone *zone.Zone
+	for _, p := range plans {
+		zones, err := zones(p)
+		if err != nil {
+			return 0, err
+		}
+		for _, n := range p.Cloud.GetNodes() {
+			w := n.GetFinalWindow()
+			for _, s := range w.GetWindows() {
+				unit = meet(unit, everyOf(s))
 			}
-			if every <= 0 {
-				continue
-			}
-			next := unit / gcd(unit, every)
-			if next > most/every {
-				unit = max(unit, every)
-			} else {
-				unit = next * every
-			}
-			if w.TimeZone != "" {
-				name = w.TimeZone
+			if w.GetTimeZone() != "" && name == "" {
+				name, zone = w.TimeZone, zones[w.TimeZone]
 			}
 		}
 	}
-	return nextMultiple(zones[name], unit, after), nil
+	return nextMultiple(zone, unit, after), nil
+}
+
+// everyOf is how often windows begin; 0 = anywhere.
+func everyOf(s *plan.WindowSpec) int64 {
+	switch s.Kind {
+	case plan.WindowSpec_HOPPING:
+		return s.EveryMicros
+	case plan.WindowSpec_SESSION:
+		return 0
+	default:
+		return s.SizeMicros
+	}
+}
+
+// meet is how often two periods begin together, or the longer one where that is too seldom.
+func meet(a, b int64) int64 {
+	if b <= 0 {
+		return a
+	}
+	const day = 86_400_000_000
+	times := a / gcd(a, b)
+	if times > max(day, a, b)/b {
+		return max(a, b)
+	}
+	return times * b
 }
 
 func gcd(a, b int64) int64 {

@@ -36,6 +36,8 @@ func TestBoundaries(t *testing.T) {
 		p.Cloud.Nodes[1].GetFinalWindow().TimeZone = "Europe/Berlin"
 		return p
 	}
+	two := compiled(t, "tumbling: 4s")
+	two.Cloud.Nodes = append(two.Cloud.Nodes, compiled(t, "tumbling: 5s").Cloud.Nodes...)
 	for _, c := range []struct {
 		name  string
 		plan  *plan.Plan
@@ -48,12 +50,13 @@ func TestBoundaries(t *testing.T) {
 		{"hopping", compiled(t, "hopping: {size: 1m, every: 10s}"), "2026-01-01T00:00:01Z", "2026-01-01T00:00:10Z"},
 		{"days in a zone", zoned(compiled(t, "tumbling: 24h")), "2026-01-01T00:00:01Z", "2026-01-01T23:00:00Z"},
 		{"the day after the change", zoned(compiled(t, "tumbling: 24h")), "2026-03-29T03:00:00Z", "2026-03-29T22:00:00Z"},
+		{"two that meet", two, "2026-01-01T00:00:01Z", "2026-01-01T00:00:20Z"},
 	} {
 		after, err := time.Parse(time.RFC3339, c.after)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Boundary(c.plan, after.UnixMicro())
+		got, err := Boundary(after.UnixMicro(), c.plan)
 		if text := time.UnixMicro(got).UTC().Format(time.RFC3339); err != nil || text != c.want {
 			t.Errorf("%s: %s, %v; want %s", c.name, text, err, c.want)
 		}

@@ -60,18 +60,21 @@ func refusalOf(e *quic.ApplicationError) *Refusal {
 	return &Refusal{wire.Code(e.ErrorCode), e.ErrorMessage}
 }
 
+// Ended tells whether an error says that the other side has ended the stream or the connection.
+func Ended(err error) bool {
+	var ended *quic.StreamError
+	return errors.Is(err, ErrClosed) || errors.As(err, &ended) && ended.Remote
+}
+
 // refusalFor is what the other side is told about an error of ours.
 func refusalFor(err error) *Refusal {
 	var r *Refusal
-	var ended *quic.StreamError
 	switch {
 	case err == nil:
 		return &Refusal{wire.CodeNone, ""}
 	case errors.As(err, &r):
 		return r
-	case errors.Is(err, ErrClosed), errors.Is(err, net.ErrClosed): // the connection has gone: nobody hears it
-		return &Refusal{wire.CodeNone, ""}
-	case errors.As(err, &ended) && ended.Remote: // the other side has ended it, and knows why
+	case Ended(err), errors.Is(err, net.ErrClosed): // nobody hears it
 		return &Refusal{wire.CodeNone, ""}
 	case errors.Is(err, context.Canceled):
 		return &Refusal{wire.CodeShutdown, "the node is going down"}

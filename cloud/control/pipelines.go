@@ -30,11 +30,15 @@ type Pipeline struct {
 	Name    string `json:"name"`
 	Version uint64 `json:"version"`
 	// StateVersion is the version whose lanes and state this one goes on with.
-	StateVersion uint64            `json:"state_version"`
-	File         string            `json:"file"`    // the pipeline file
-	Modules      map[string]string `json:"modules"` // SHA-256 of each module by how the file names it
-	Agents       string            `json:"agents"`  // label selector
-	Applied      time.Time         `json:"applied"`
+	StateVersion uint64 `json:"state_version"`
+	// TakesOver is the version whose windows go over into this one, which has lanes of its own; 0 = none.
+	TakesOver uint64 `json:"takes_over,omitempty"`
+	// StartsAt is the event time at which this version begins where it can keep no state; nil = at once.
+	StartsAt *time.Time        `json:"starts_at,omitempty"`
+	File     string            `json:"file"`    // the pipeline file
+	Modules  map[string]string `json:"modules"` // SHA-256 of each module by how the file names it
+	Agents   string            `json:"agents"`  // label selector
+	Applied  time.Time         `json:"applied"`
 }
 
 // Apply is what an operator applies.
@@ -170,7 +174,11 @@ func (r *Registry) store(ctx context.Context, a Apply, next, old *Pipeline, key 
 		if err := r.goOn(compiled, old); err != nil {
 			return err
 		}
-		next.StateVersion = compiled.LaneVersion()
+		next.StateVersion, next.TakesOver, next.StartsAt = compiled.LaneVersion(), compiled.TakesOver, nil
+		if at := compiled.StartsAtMicros; at != 0 {
+			t := time.UnixMicro(at).UTC()
+			next.StartsAt = &t
+		}
 		b, err := plan.Marshal(compiled)
 		if err != nil {
 			return err

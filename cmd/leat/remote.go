@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -64,13 +65,28 @@ func applyCommand(r *remoteFlags) *cobra.Command {
 				if _, err := fmt.Fprintf(c.OutOrStdout(), "pipeline %s %s, version %d\n", a.Pipeline.Name, what, a.Pipeline.Version); err != nil {
 					return err
 				}
-				if p := a.Pipeline; a.Changed && p.Version > 1 && p.StateVersion == p.Version {
-					fmt.Fprintf(c.ErrOrStderr(), "leat: version %d starts with new state: windows that are open now end with the rows they have, and rows that still come for them are not in the tables\n", p.Version)
+				if a.Changed {
+					tellKept(c.ErrOrStderr(), a.Pipeline)
 				}
 			}
 			return nil
 		}),
 	}
+}
+
+// tellKept says what becomes of the windows that are open.
+func tellKept(w io.Writer, p *control.Pipeline) {
+	if p.Version == 1 || p.StateVersion != p.Version {
+		return // it is the first, or goes on with everything
+	}
+	text := "begins with no state"
+	switch {
+	case p.TakesOver != 0:
+		text = fmt.Sprintf("goes on with the open windows of version %d", p.TakesOver)
+	case p.StartsAt != nil:
+		text = fmt.Sprintf("begins at the event time %s; older rows are finished under the version before", p.StartsAt.Format(time.RFC3339Nano))
+	}
+	fmt.Fprintf(w, "leat: version %d %s\n", p.Version, text)
 }
 
 // asMistake marks mistakes that the node found in a file.
