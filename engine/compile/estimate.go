@@ -75,7 +75,7 @@ var typeBytes = [...]float64{
 }
 
 // Bytes of the parts of a partial, which give the measured 5.2 bytes of
-// a partial of count, sum, min and max (docs/benchmarks.md). What sketches take depends on
+// a partial of count, sum, min and max over ten rows (0.52 for each of them in docs/benchmarks.md; over a hundred rows 4.0). What sketches take depends on
 // what they have seen; these are for some ten values.
 const (
 	sliceBytes    = 0.1
@@ -86,8 +86,9 @@ const (
 	topBytes      = 100
 )
 
-// frameBytes is what a frame takes beside its rows: header, checksums, sections, dictionaries.
-const frameBytes = 170
+// frameBytes is what a frame takes beside its rows: header, checksums, sections,
+// dictionaries. Rows of 2.05 bytes take 3.1 in frames of 100 (docs/benchmarks.md).
+const frameBytes = 110
 
 // bytesOf estimates the bytes of one row or partial of a port.
 func bytesOf(port *plan.Port, w *plan.Window) float64 {
