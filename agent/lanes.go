@@ -33,7 +33,7 @@ func (a *Agent) finishLane(ctx context.Context, p *plan.Plan) (err error) {
 	}
 	defer func() { err = errors.Join(err, functions.Close()) }()
 	pipe, err := newPipeline(pipelineConfig{
-		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: p, Store: a.store, Source: silent{}, Functions: functions, Sinks: a.sinkOptions(p),
+		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: p, Store: a.store, Source: silent{}, Functions: functions, Lookups: lookups{ctx, a}, Sinks: a.sinkOptions(p),
 		Clock: a.cfg.Clock, CloudTime: a.cloudTime, Log: a.cfg.Log, Commit: a.cfg.CommitInterval,
 	})
 	if err != nil {

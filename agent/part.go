@@ -87,7 +87,7 @@ func newPart(c *pipelineConfig, v version, sink engine.SinkFunc) (*part, error) 
 	for _, port := range v.Plan.Ports {
 		p.passes = p.passes || port.Kind == plan.Port_ROWS
 	}
-	p.edge, err = engine.NewEdge(v.Plan, engine.EdgeConfig{Functions: v.Functions, Reject: p.reject, Sink: sink})
+	p.edge, err = engine.NewEdge(v.Plan, engine.EdgeConfig{Functions: v.Functions, Lookups: c.Lookups, Reject: p.reject, Sink: sink})
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,7 @@ type pipelineConfig struct {
 	Epoch     uint64
 	Store     *checkpoint.Store
 	Source    source.Source
+	Lookups   engine.Lookups
 	Sinks     SinkOptions
 	Clock     func() time.Time
 	CloudTime func() int64

@@ -270,7 +270,7 @@ func (a *Agent) runOnce(ctx context.Context, r *running) (err error) {
 		return err
 	}
 	p, err := newPipeline(pipelineConfig{
-		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: resolved, Older: older, Store: a.store, Source: src, Functions: functions, Sinks: a.sinkOptions(r.plan),
+		Agent: a.id.ID, Epoch: a.id.Epoch, Plan: resolved, Older: older, Store: a.store, Source: src, Functions: functions, Lookups: lookups{ctx, a}, Sinks: a.sinkOptions(r.plan),
 		Clock: a.cfg.Clock, CloudTime: a.cloudTime, Log: a.cfg.Log, Commit: a.cfg.CommitInterval,
 	})
 	if err != nil {

@@ -119,6 +119,11 @@ func (n *Node) PutModule(ctx context.Context, code []byte) (string, *compile.Mod
 	return n.registry.PutModule(ctx, code)
 }
 
+// PutLookup keeps a file of a reference table.
+func (n *Node) PutLookup(ctx context.Context, data []byte) error {
+	return n.registry.PutLookup(ctx, data)
+}
+
 // Query runs a read-only statement over the result tables.
 func (n *Node) Query(ctx context.Context, q api.Query) (*api.Result, error) {
 	rows := n.cfg.Query.Rows

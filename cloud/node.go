@@ -117,7 +117,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	}
 	n.registry = control.NewRegistry(n.store, n.store, func(ctx context.Context, code []byte) (*compile.ModuleInfo, error) {
 		return modules.Inspect(ctx, n.host, code)
-	}, n.boundary, n.cfg.Clock)
+	}, n.boundary, n.tableRows, n.cfg.Clock)
 	back := worker.Backend{Log: n.store, Keys: n.store, Objects: n.store, Tables: n.tables}
 	for p := range n.cfg.Partitions {
 		cfg := worker.Config{Partition: p, CheckpointEvery: n.cfg.CheckpointEvery, Log: n.cfg.Log}
@@ -180,7 +180,7 @@ func (n *Node) fragment(p *plan.Plan, cfg engine.CloudConfig) (*engine.Cloud, er
 	if err != nil {
 		return nil, err
 	}
-	cfg.Functions = functions
+	cfg.Functions, cfg.Lookups = functions, n.registry
 	c, err := engine.NewCloud(p, cfg)
 	if err != nil {
 		return nil, errors.Join(err, functions.Close())
@@ -212,6 +212,7 @@ func (n *Node) Run(ctx context.Context) error {
 		w.Go(func() error { return n.server.Run(ctx) })
 		w.Go(func() error { return n.members.run(ctx) })
 		w.Go(func() error { return n.expire(ctx) })
+		w.Go(func() error { return n.refreshLookups(ctx) })
 		w.Go(func() error { return n.serveAPI(ctx) })
 		return w.Wait()
 	})

@@ -56,13 +56,16 @@ func (n *Node) Authorize(agentID, _ string) error {
 	return err
 }
 
-// Fetch gives a function module.
+// Fetch gives a function module or a reference table.
 func (n *Node) Fetch(ctx context.Context, _ string, sha256 [32]byte) ([]byte, error) {
-	code, err := n.registry.Module(ctx, sha256)
+	b, err := n.registry.Module(ctx, sha256)
 	if errors.Is(err, control.ErrNotFound) {
-		return nil, transport.Refuse(wire.CodeUnknown, "module %x is not here; apply the pipeline again", sha256)
+		b, err = n.registry.LookupContent(ctx, sha256)
 	}
-	return code, err
+	if errors.Is(err, control.ErrNotFound) {
+		return nil, transport.Refuse(wire.CodeUnknown, "there is no module or reference table %x here; apply the pipeline again", sha256)
+	}
+	return b, err
 }
 
 // Session serves one session.

@@ -64,15 +64,15 @@ func TestClientAndServerAgree(t *testing.T) {
 	if _, err := c.Query(t.Context(), api.Query{SQL: "DELETE FROM t"}); err == nil || !strings.Contains(err.Error(), sink.ErrQuery.Error()) {
 		t.Errorf("a refused query gave %v", err)
 	}
-	if a, err := c.Apply(t.Context(), "f.yaml", "good", nil); err != nil || !a.Changed || a.Pipeline.Version != 4 {
+	if a, err := c.Apply(t.Context(), "f.yaml", "good", nil, nil); err != nil || !a.Changed || a.Pipeline.Version != 4 {
 		t.Errorf("apply: %+v, %v", a, err)
 	}
-	_, err = c.Apply(t.Context(), "f.yaml", "bad", nil)
+	_, err = c.Apply(t.Context(), "f.yaml", "bad", nil, nil)
 	var m compile.Mistakes
 	if !errors.As(err, &m) || m[0].Error() != "f.yaml:3:7: it is wrong, expected right" {
 		t.Errorf("mistakes came back as %v", err)
 	}
-	if _, err := c.Apply(t.Context(), "f.yaml", "good", map[string][]byte{"f.wasm": []byte("x")}); err == nil || !strings.Contains(err.Error(), "leat_call") {
+	if _, err := c.Apply(t.Context(), "f.yaml", "good", map[string][]byte{"f.wasm": []byte("x")}, nil); err == nil || !strings.Contains(err.Error(), "leat_call") {
 		t.Errorf("a refused module gave %v", err)
 	}
 	if _, err := c.Pipeline(t.Context(), "a/b"); err == nil {

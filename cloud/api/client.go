@@ -59,18 +59,31 @@ func (c *Client) Query(ctx context.Context, q Query) (*Result, error) {
 	return call[Result](ctx, c, "POST", "/v1/query", q)
 }
 
-// Apply applies a pipeline file; the modules that it names are sent first.
-func (c *Client) Apply(ctx context.Context, fileName, file string, modules map[string][]byte) (*Applied, error) {
-	a := control.Apply{FileName: fileName, File: file, Modules: map[string]string{}}
-	for ref, code := range modules {
-		sum := sha256.Sum256(code)
-		name := hex.EncodeToString(sum[:])
-		if _, err := send[struct{}](ctx, c, "PUT", "/v1/modules/"+name, "application/wasm", bytes.NewReader(code)); err != nil {
-			return nil, fmt.Errorf("module %s: %w", ref, err)
-		}
-		a.Modules[ref] = name
+// Apply applies a pipeline file; the modules and the files of reference tables that it names are sent first.
+func (c *Client) Apply(ctx context.Context, fileName, file string, modules, lookups map[string][]byte) (*Applied, error) {
+	a := control.Apply{FileName: fileName, File: file}
+	var err error
+	if a.Modules, err = c.put(ctx, "modules", "application/wasm", modules); err != nil {
+		return nil, err
+	}
+	if a.Lookups, err = c.put(ctx, "lookups", "application/octet-stream", lookups); err != nil {
+		return nil, err
 	}
 	return call[Applied](ctx, c, "POST", "/v1/pipelines", a)
+}
+
+// put sends contents and gives their SHA-256 by reference.
+func (c *Client) put(ctx context.Context, kind, contentType string, contents map[string][]byte) (map[string]string, error) {
+	sums := map[string]string{}
+	for ref, b := range contents {
+		sum := sha256.Sum256(b)
+		name := hex.EncodeToString(sum[:])
+		if _, err := send[struct{}](ctx, c, "PUT", "/v1/"+kind+"/"+name, contentType, bytes.NewReader(b)); err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", kind, ref, err)
+		}
+		sums[ref] = name
+	}
+	return sums, nil
 }
 
 // Pipelines lists all pipelines.

@@ -8,6 +8,7 @@
 //	GET    /v1/pipelines/{name}     one pipeline
 //	DELETE /v1/pipelines/{name}     delete it; its tables stay
 //	PUT    /v1/modules/{sha256}     the bytes of a function module
+//	PUT    /v1/lookups/{sha256}     the bytes of a file of a reference table
 //	POST   /v1/query                a read-only SQL statement over the result tables
 //	POST   /v1/fleet/tokens         mint a join token
 //	GET    /v1/fleet/agents         the fleet

@@ -36,6 +36,7 @@ func Handler(n Node, token string, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/pipelines/{name}", s.pipeline)
 	mux.HandleFunc("DELETE /v1/pipelines/{name}", s.deletePipeline)
 	mux.HandleFunc("PUT /v1/modules/{sha256}", s.putModule)
+	mux.HandleFunc("PUT /v1/lookups/{sha256}", s.putLookup)
 	mux.HandleFunc("POST /v1/query", s.query)
 	mux.HandleFunc("POST /v1/fleet/tokens", s.token)
 	mux.HandleFunc("GET /v1/fleet/agents", s.agents)
@@ -115,14 +116,35 @@ func (s *server) deletePipeline(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, struct{}{}, err)
 }
 
-func (s *server) putModule(w http.ResponseWriter, r *http.Request) {
-	code, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxModule))
+// content reads a body whose SHA-256 the path names.
+func (s *server) content(w http.ResponseWriter, r *http.Request) (b []byte, ok bool) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxModule))
 	if err != nil {
 		s.fail(w, http.StatusRequestEntityTooLarge, err)
+		return nil, false
+	}
+	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != r.PathValue("sha256") {
+		s.fail(w, http.StatusBadRequest, errors.New("the body's SHA-256 is not the one in the path"))
+		return nil, false
+	}
+	return b, true
+}
+
+func (s *server) putLookup(w http.ResponseWriter, r *http.Request) {
+	data, ok := s.content(w, r)
+	if !ok {
 		return
 	}
-	if sum := sha256.Sum256(code); hex.EncodeToString(sum[:]) != r.PathValue("sha256") {
-		s.fail(w, http.StatusBadRequest, errors.New("the body's SHA-256 is not the one in the path"))
+	if err := s.n.PutLookup(r.Context(), data); err != nil {
+		s.fail(w, http.StatusUnprocessableEntity, err)
+		return
+	}
+	s.answer(w, struct{}{}, nil)
+}
+
+func (s *server) putModule(w http.ResponseWriter, r *http.Request) {
+	code, ok := s.content(w, r)
+	if !ok {
 		return
 	}
 	_, info, err := s.n.PutModule(r.Context(), code)

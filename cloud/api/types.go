@@ -17,6 +17,7 @@ type Node interface {
 	Pipeline(ctx context.Context, name string) (*control.Pipeline, error)
 	DeletePipeline(ctx context.Context, name string) error
 	PutModule(ctx context.Context, code []byte) (sum string, info *compile.ModuleInfo, err error)
+	PutLookup(ctx context.Context, data []byte) error
 	Query(ctx context.Context, q Query) (*Result, error)
 	Token(ctx context.Context, r TokenRequest) (*Token, error)
 	Agents(ctx context.Context) ([]Agent, error)

@@ -50,7 +50,7 @@ func inspect(_ context.Context, code []byte) (*compile.ModuleInfo, error) {
 func registry(t *testing.T) (*control.Registry, *memory.Store) {
 	t.Helper()
 	s := memory.New(memory.Config{Partitions: 1})
-	return control.NewRegistry(s, s, inspect, nil, time.Now), s
+	return control.NewRegistry(s, s, inspect, nil, nil, time.Now), s
 }
 
 func TestApplyCountsVersionsAndKeepsPlans(t *testing.T) {
@@ -86,7 +86,7 @@ func TestApplyCountsVersionsAndKeepsPlans(t *testing.T) {
 		}
 	}
 	// Another node over the same keys sees the same.
-	other := control.NewRegistry(store, store, inspect, nil, time.Now)
+	other := control.NewRegistry(store, store, inspect, nil, nil, time.Now)
 	if pl, err := other.Plan(p.ID, 2); err != nil || pl.Version != 2 {
 		t.Errorf("another node: %v, %v", pl, err)
 	}
@@ -137,7 +137,7 @@ func TestWhatVersionsTakeOver(t *testing.T) {
 	r := control.NewRegistry(s, s, inspect, func(before, next *plan.Plan) (int64, error) {
 		asked = append(asked, before.Version, next.Version)
 		return 70e6, nil
-	}, time.Now)
+	}, nil, time.Now)
 	sum, _, err := r.PutModule(t.Context(), []byte("code"))
 	if err != nil {
 		t.Fatal(err)

@@ -35,9 +35,10 @@ type Pipeline struct {
 	TakesOver uint64 `json:"takes_over,omitempty"`
 	// StartsAt is the event time at which this version begins where it can keep no state; nil = at once.
 	StartsAt *time.Time        `json:"starts_at,omitempty"`
-	File     string            `json:"file"`    // the pipeline file
-	Modules  map[string]string `json:"modules"` // SHA-256 of each module by how the file names it
-	Agents   string            `json:"agents"`  // label selector
+	File     string            `json:"file"`              // the pipeline file
+	Modules  map[string]string `json:"modules"`           // SHA-256 of each module by how the file names it
+	Lookups  map[string]string `json:"lookups,omitempty"` // SHA-256 of each file of a reference table, likewise
+	Agents   string            `json:"agents"`            // label selector
 	Applied  time.Time         `json:"applied"`
 }
 
@@ -45,7 +46,8 @@ type Pipeline struct {
 type Apply struct {
 	FileName string            `json:"file_name"` // for messages
 	File     string            `json:"file"`
-	Modules  map[string]string `json:"modules"` // SHA-256 by reference; the bytes were put before
+	Modules  map[string]string `json:"modules"`           // SHA-256 by reference; the bytes were put before
+	Lookups  map[string]string `json:"lookups,omitempty"` // likewise, files of reference tables
 }
 
 // Inspect tells what a module offers. It admits the module first.
@@ -59,6 +61,7 @@ type Registry struct {
 	now     func() time.Time
 
 	boundary Boundary
+	rows     Rows
 
 	mu      sync.Mutex
 	plans   map[string]*plan.Plan // by plan key; guarded by mu
@@ -69,12 +72,12 @@ type Registry struct {
 // the one before: beyond all that agents have seen, where windows of both begin; 0 = at once.
 type Boundary func(before, next *plan.Plan) (int64, error)
 
-// NewRegistry returns a registry over the keys and objects of a log. A nil boundary is always 0.
-func NewRegistry(keys cloudlog.Keys, objects cloudlog.Objects, inspect Inspect, boundary Boundary, now func() time.Time) *Registry {
+// NewRegistry returns a registry over the keys and objects of a log. A nil boundary is always 0; without rows there are no result tables.
+func NewRegistry(keys cloudlog.Keys, objects cloudlog.Objects, inspect Inspect, boundary Boundary, rows Rows, now func() time.Time) *Registry {
 	if boundary == nil {
 		boundary = func(*plan.Plan, *plan.Plan) (int64, error) { return 0, nil }
 	}
-	return &Registry{keys: keys, objects: objects, inspect: inspect, boundary: boundary, now: now, plans: map[string]*plan.Plan{}, changed: make(chan struct{})}
+	return &Registry{keys: keys, objects: objects, inspect: inspect, boundary: boundary, rows: rows, now: now, plans: map[string]*plan.Plan{}, changed: make(chan struct{})}
 }
 
 // Changed gives a channel that is closed at the next change of the set of pipelines.
@@ -124,7 +127,7 @@ func (r *Registry) Plan(id string, version uint64) (*plan.Plan, error) {
 // Compile compiles a file without applying it; the error may be compile.Mistakes.
 func (r *Registry) Compile(ctx context.Context, a Apply, id string, version uint64) (*plan.Plan, error) {
 	return compile.Compile([]byte(a.File), compile.Options{
-		File: a.FileName, Modules: &resolver{ctx, r, a.Modules}, PipelineID: id, Version: version,
+		File: a.FileName, Modules: &resolver{ctx, r, a.Modules}, Lookups: &references{ctx, r, a.Lookups}, PipelineID: id, Version: version,
 	})
 }
 
@@ -141,10 +144,11 @@ func (r *Registry) Apply(ctx context.Context, a Apply) (p *Pipeline, changed boo
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, false, err
 		}
-		next := &Pipeline{Name: draft.Pipeline, Version: 1, File: a.File, Modules: a.Modules, Agents: draft.Agents, Applied: r.now().UTC()}
+		next := &Pipeline{Name: draft.Pipeline, Version: 1, File: a.File, Modules: a.Modules, Lookups: a.Lookups, Agents: draft.Agents, Applied: r.now().UTC()}
 		if old != nil {
-			if old.File == a.File && equalModules(old.Modules, a.Modules) {
-				return old, false, nil
+			same, err := r.unchanged(a, draft, old)
+			if err != nil || same {
+				return old, false, err
 			}
 			next.ID, next.Version = old.ID, old.Version+1
 		} else if next.ID, err = newID(draft.Pipeline); err != nil {
@@ -305,18 +309,6 @@ func (m *resolver) Resolve(ref string) (*compile.ModuleInfo, error) {
 		return nil, err
 	}
 	return m.r.inspect(m.ctx, code)
-}
-
-func equalModules(a, b map[string]string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k, v := range a {
-		if b[k] != v {
-			return false
-		}
-	}
-	return true
 }
 
 // newID makes a pipeline id: the name and eight random digits.

@@ -18,7 +18,7 @@ func TestSample(t *testing.T) {
 	}
 	// What is commented out shows the defaults.
 	want := file{
-		DataDir: "./leat-data/separate-agent", Name: "gateway-1", Labels: map[string]string{"role": "greenhouse"}, Cloud: []string{},
+		DataDir: "./leat-data/separate-agent", Name: "gateway-1", Labels: map[string]string{"role": "greenhouse"}, Params: map[string]string{}, Cloud: []string{},
 		CommitInterval: 100 * time.Millisecond, OutboxSize: 1 << 30, LogLevel: "info",
 		Functions: functions{CallTimeout: 10 * time.Second, MemorySize: 64 << 20, ModuleSize: 8 << 20, MaxGuiltyRows: 16, LogBytes: 4096},
 	}

@@ -54,7 +54,7 @@ func applyCommand(r *remoteFlags) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a, err := node.Apply(c.Context(), name, string(f.text), f.modules.Code())
+				a, err := node.Apply(c.Context(), name, string(f.text), f.modules.Code(), f.lookups.Files())
 				if err := errors.Join(asMistake(err), f.close(c.Context())); err != nil {
 					return err
 				}

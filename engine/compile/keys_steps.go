@@ -105,7 +105,7 @@ func lookupKeys() *shape {
 				list: listOf(column, "Columns of the table."), mapping: mapOf(column, "New names and columns of the table."),
 			}},
 			{name: "schema", required: true, shape: mapOf(typeKeys(), "The columns of the table and their types.")},
-			{name: "refresh", def: "0s: never", shape: duration("How often newer content is looked for.")},
+			{name: "refresh", def: "0s: never", shape: duration("How often the cloud node reads a result table anew. A file is read when the pipeline is applied: apply it again after a change.")},
 			{name: "missing", def: "keep", shape: &shape{kind: kindWord, words: []string{"keep", "drop"}, doc: "What happens with a row that the table has no match for: keep gives nulls."}},
 		},
 	}

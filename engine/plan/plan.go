@@ -6,6 +6,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/internal/pb"
@@ -75,6 +76,21 @@ func (p *Plan) LaneVersion() uint64 {
 	return p.Version
 }
 
+// lookupsOfTheEdge are the reference tables that no node in the cloud reads. Their
+// content may change within a lane; in the cloud it belongs to a version of its own.
+func (p *Plan) lookupsOfTheEdge() []*Lookup {
+	var out []*Lookup
+	for i, l := range p.Lookups {
+		if !slices.ContainsFunc(p.Cloud.GetNodes(), func(n *Node) bool {
+			j := n.GetLookup()
+			return j != nil && int(j.Lookup) == i
+		}) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 // SameState tells whether a plan can go on with the state and the lanes of
 // another: nothing differs but where rows come from and how fresh results are. Nor may the selector differ: an agent
 // that it left out has ended its lane, and could not go on with it when a later version selects it again.
@@ -85,6 +101,9 @@ func SameState(a, b *Plan) bool {
 		c.AwayWaitMicros, c.StartsAtMicros = 0, 0
 		if c.Source != nil {
 			c.Source.Kind, c.Source.Format, c.Source.IdleAfterMicros, c.Source.MaxFutureMicros = nil, "", 0, 0
+		}
+		for _, l := range c.lookupsOfTheEdge() {
+			l.Sha256, l.SizeBytes, l.RefreshMicros = nil, 0, 0
 		}
 		return c
 	}

@@ -195,7 +195,7 @@ func (d *Demo) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = client.Apply(ctx, "greenhouse/pipeline.yaml", string(file), map[string][]byte{ref: code})
+	_, err = client.Apply(ctx, "greenhouse/pipeline.yaml", string(file), map[string][]byte{ref: code}, nil)
 	return err
 }
 

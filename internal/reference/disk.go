@@ -20,20 +20,24 @@ var ErrTable = errors.New("result tables are known to a cloud node only; name a 
 
 // Disk finds reference tables by path, relative to a directory, and remembers their content.
 type Disk struct {
-	dir     string
-	content map[[32]byte][]byte
-	tables  map[[32]byte]*lookup.Table
+	dir    string
+	files  map[string][]byte
+	tables map[[32]byte]*lookup.Table
 }
 
 // NewDisk returns a resolver for the reference tables of a pipeline file in dir.
 func NewDisk(dir string) *Disk {
-	return &Disk{dir: dir, content: map[[32]byte][]byte{}, tables: map[[32]byte]*lookup.Table{}}
+	return &Disk{dir: dir, files: map[string][]byte{}, tables: map[[32]byte]*lookup.Table{}}
 }
 
 // Reference reads the table that a file names.
 func (d *Disk) Reference(ref compile.LookupRef) (*compile.LookupInfo, error) {
-	if ref.File == "" {
-		return nil, ErrTable
+	if ref.File == "" { // its content is for the cloud node to find
+		_, content, err := Encode(ref, ref.Table+".json", []byte("[]"))
+		if err != nil {
+			return nil, err
+		}
+		return &compile.LookupInfo{SHA256: sha256.Sum256(content), Size: uint64(len(content))}, nil
 	}
 	path := ref.File
 	if !filepath.IsAbs(path) {
@@ -43,26 +47,37 @@ func (d *Disk) Reference(ref compile.LookupRef) (*compile.LookupInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	t, content, err := Encode(ref, ref.File, data)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(content)
+	d.files[ref.File], d.tables[sum] = data, t
+	return &compile.LookupInfo{SHA256: sum, Size: uint64(len(content))}, nil
+}
+
+// Encode reads what a pipeline wants of a file, whose name tells its format, and
+// gives it as agents and workers take it.
+func Encode(ref compile.LookupRef, name string, data []byte) (t *lookup.Table, content []byte, err error) {
 	columns := make([]lookup.Column, len(ref.Schema))
 	for i := range ref.Schema {
 		c := &ref.Schema[i]
 		columns[i] = lookup.Column{Name: c.Name, Type: batch.Type(c.Type), Unit: c.Unit}
 	}
-	t, err := lookup.Parse(ref.File, data, columns)
-	if err != nil {
-		return nil, err
+	if t, err = lookup.Parse(name, data, columns); err != nil {
+		return nil, nil, err
 	}
 	if _, err := t.Index(ref.Keys); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	content := t.Append(nil)
-	sum := sha256.Sum256(content)
-	d.content[sum], d.tables[sum] = content, t
-	return &compile.LookupInfo{SHA256: sum, Size: uint64(len(content))}, nil
+	return t, t.Append(nil), nil
 }
 
 // Lookup gives the content of a table that a plan names.
 func (d *Disk) Lookup(l *plan.Lookup) (*lookup.Table, error) {
+	if l.Table != "" {
+		return nil, fmt.Errorf("reference table %s: %w", l.Table, ErrTable)
+	}
 	if len(l.Sha256) == sha256.Size {
 		if t := d.tables[[32]byte(l.Sha256)]; t != nil {
 			return t, nil
@@ -71,5 +86,5 @@ func (d *Disk) Lookup(l *plan.Lookup) (*lookup.Table, error) {
 	return nil, fmt.Errorf("reference table %s was not read", l.Name)
 }
 
-// Content gives the encoded content of all tables that were read, by their SHA-256.
-func (d *Disk) Content() map[[32]byte][]byte { return d.content }
+// Files gives the files that were read, by the names that the pipeline file uses.
+func (d *Disk) Files() map[string][]byte { return d.files }

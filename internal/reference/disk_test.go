@@ -32,9 +32,9 @@ func TestDisk(t *testing.T) {
 	if err != nil || table.Rows() != 2 {
 		t.Fatalf("%v, %v", table, err)
 	}
-	if raw := d.Content()[info.SHA256]; uint64(len(raw)) != info.Size {
-		t.Errorf("%d bytes, want %d", len(raw), info.Size)
-	} else if back, err := lookup.ParseTable(raw); err != nil || back.Rows() != 2 {
+	if _, content, err := Encode(ref, "sites.csv", d.Files()["sites.csv"]); err != nil || uint64(len(content)) != info.Size {
+		t.Errorf("%d bytes, want %d; %v", len(content), info.Size, err)
+	} else if back, err := lookup.ParseTable(content); err != nil || back.Rows() != 2 {
 		t.Errorf("the content does not read back: %v", err)
 	}
 	if _, err := d.Lookup(&plan.Lookup{Name: "x", Sha256: make([]byte, 32)}); err == nil {
@@ -49,7 +49,10 @@ func TestDisk(t *testing.T) {
 		t.Errorf("a file that is missing: %v", err)
 	}
 	ref.File, ref.Table = "", "sites"
-	if _, err := d.Reference(ref); !errors.Is(err, ErrTable) {
+	if info, err = d.Reference(ref); err != nil {
 		t.Errorf("a result table: %v", err)
+	}
+	if _, err := d.Lookup(&plan.Lookup{Name: "sites", Table: "sites", Sha256: info.SHA256[:]}); !errors.Is(err, ErrTable) {
+		t.Errorf("the content of a result table: %v", err)
 	}
 }

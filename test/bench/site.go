@@ -88,7 +88,7 @@ func (s *site) apply(ctx context.Context, broker string, qos int) error {
 		}
 		text = strings.ReplaceAll(text, before, after)
 	}
-	applied, err := s.client.Apply(ctx, "pipeline.yaml", text, map[string][]byte{"../udf/dewpoint-c.wasm": code})
+	applied, err := s.client.Apply(ctx, "pipeline.yaml", text, map[string][]byte{"../udf/dewpoint-c.wasm": code}, nil)
 	if err != nil {
 		return err
 	}
