@@ -45,7 +45,8 @@ func FuzzRestore(f *testing.F) {
 
 func fuzzStep(t *testing.T, which uint8) (s Step) {
 	t.Helper()
-	cfg, err := Config{MaxKeys: 3}, error(nil)
+	cfg := Config{MaxKeys: 3}
+	var err error
 	switch which % 5 {
 	case 0:
 		s, err = NewDedupe(&plan.Dedupe{Keys: byKeys, TimeColumn: 2, WithinMicros: second}, rowSchema, cfg)
