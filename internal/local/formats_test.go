@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/leatio/leat/agent/source"
+	"github.com/leatio/leat/agent/source/file"
 	"github.com/leatio/leat/engine/compile"
 	"github.com/leatio/leat/internal/local"
 )
@@ -34,6 +35,10 @@ func TestFormatsPage(t *testing.T) {
 	example := regexp.MustCompile("(?s)```yaml\n(.*?)```\n\n```input\n(.*?)```\n\n```output\n(.*?)```\n")
 	found := example.FindAllStringSubmatch(string(page), -1)
 	for _, m := range found {
+		if strings.HasPrefix(m[1], "format: csv") {
+			csvExample(t, m[1], m[2], m[3])
+			continue
+		}
 		text := "name: example\nsource:\n  mqtt: {broker: \"tcp://nowhere:1883\", topics: [t]}\n"
 		for line := range strings.Lines(m[1]) {
 			text += "  " + line
@@ -77,7 +82,29 @@ func TestFormatsPage(t *testing.T) {
 			}
 		})
 	}
-	if len(found) != 6 {
+	if len(found) != 7 {
 		t.Errorf("%d examples were found", len(found))
+	}
+}
+
+// csvExample runs the example of the format that only files have.
+func csvExample(t *testing.T, spec, in, want string) {
+	t.Helper()
+	text := "name: example\nsource:\n  file: {path: \"-\"}\n"
+	for line := range strings.Lines(spec) {
+		text += "  " + line
+	}
+	p, err := compile.Compile([]byte(text+"sinks:\n  - stdout: {}\n"), compile.Options{File: "example.yaml", PipelineID: "e", Version: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := file.New(file.Config{Paths: []string{file.Stdin}, CSV: true, Stdin: strings.NewReader(in)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	st, err := local.Run(t.Context(), local.Config{Plan: p, Source: src, Stdout: &out})
+	if err != nil || st.Rejects != 0 || out.String() != want {
+		t.Errorf("%v, %d rejects; csv gives\n%s\nthe page has\n%s", err, st.Rejects, out.String(), want)
 	}
 }
