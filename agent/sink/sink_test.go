@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,6 +162,12 @@ func (o *outlet) Deliver(_ context.Context, m []Message) error {
 
 func (o *outlet) Close() error { o.closed = true; return nil }
 
+func (o *outlet) delivered() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.got)
+}
+
 func (o *outlet) mend(err error) { o.mu.Lock(); o.broken = err; o.mu.Unlock() }
 
 func commit(t *testing.T, r *Runner, q *queue, payload string) {
@@ -195,8 +202,8 @@ func TestRunnerDeliversOnceMoreUntilItSucceeds(t *testing.T) {
 		if s := r.Stats(); s.Delivered != 3 || s.Waiting != 0 || s.Bytes != 0 || s.Error != "" || q.First() != 4 {
 			t.Errorf("after it came back: %+v, first %d", s, q.First())
 		}
-		if !reflect.DeepEqual(o.got, []string{"0", "1", "2"}) {
-			t.Errorf("delivered %v", o.got)
+		if got := o.delivered(); !reflect.DeepEqual(got, []string{"0", "1", "2"}) {
+			t.Errorf("delivered %v", got)
 		}
 		cancel()
 		if err := <-done; err != nil || !o.closed {
@@ -232,8 +239,8 @@ func TestRunnerDropsTheOldestBeyondItsBudget(t *testing.T) {
 		}
 		o.mend(nil)
 		time.Sleep(time.Minute)
-		if len(o.got) != int(s.Waiting) || o.got[len(o.got)-1] != "number 9" {
-			t.Errorf("delivered %v, want the newest %d", o.got, s.Waiting)
+		if got := o.delivered(); len(got) != int(s.Waiting) || got[len(got)-1] != "number 9" {
+			t.Errorf("delivered %v, want the newest %d", got, s.Waiting)
 		}
 		cancel()
 		if err := <-done; err != nil {
