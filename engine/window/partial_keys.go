@@ -66,15 +66,20 @@ func (x *rowKeys) slow(b *batch.Batch, by []int, r int, keys *keyTable) uint32 {
 	return keys.group(x.key)
 }
 
-func (x *rowKeys) ofString(b *batch.Batch, by []int, keys *keyTable, groups []uint32) {
-	c := &b.Cols[by[0]]
+// codesOf gives the groups of a string column's codes, as far as they are known: group+1 by code.
+func (x *rowKeys) codesOf(c *batch.Column) []uint32 {
 	if x.codes.dict != c.Dict {
 		x.codes.renew(c.Dict)
 	}
 	if c.Dict != nil {
 		x.codes.widen(c.Dict.Len())
 	}
-	known := x.codes.code
+	return x.codes.code
+}
+
+func (x *rowKeys) ofString(b *batch.Batch, by []int, keys *keyTable, groups []uint32) {
+	c := &b.Cols[by[0]]
+	known := x.codesOf(c)
 	if b.Sel == nil && c.Valid == nil {
 		for k, code := range c.Codes[:len(groups)] {
 			group := known[code]

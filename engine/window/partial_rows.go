@@ -15,6 +15,9 @@ func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint
 		p.slots = make([]uint32, n)
 	}
 	slots = p.slots[:n]
+	if p.whole(b, watermarks, slots) {
+		return slots, b.Sel
+	}
 	times := p.clock.of(b, p.time, watermarks)
 	if p.forwards() {
 		p.forwardRows(b, times)
@@ -59,6 +62,68 @@ func (p *Partial) assign(b *batch.Batch, watermarks []int64) (slots, rows []uint
 		p.rows = []uint32{}
 	}
 	return slots[:done], p.rows
+}
+
+// whole fills slots for a batch by one string whose rows all fall in one slice and are
+// late for none of its windows: nearly every batch of a live source. Where it gives false, nothing has happened.
+func (p *Partial) whole(b *batch.Batch, watermarks []int64, slots []uint32) bool {
+	if p.sessions != nil || p.forwards() || len(p.by) != 1 || len(slots) == 0 {
+		return false
+	}
+	key, times := &b.Cols[p.by[0]], &b.Cols[p.time]
+	if key.Type != batch.String || key.Valid != nil || key.Dict == nil || times.Valid != nil {
+		return false
+	}
+	first, last := rowOf(b, 0), rowOf(b, len(slots)-1)
+	before, after := int64(math.MinInt64), int64(math.MinInt64)
+	if watermarks != nil {
+		before, after = watermarks[first], watermarks[last] // they never fall
+	}
+	s, _, _ := p.slices.find(times.Ints[first], before)
+	if s == nil || s.missed > 0 || after >= s.to || !within(times.Ints, b.Sel, len(slots), s.span) {
+		return false
+	}
+	known := p.rowKeys.codesOf(key)
+	dense := s.index.dense
+	for k := range slots {
+		r := k
+		if b.Sel != nil {
+			r = int(b.Sel[k])
+		}
+		code := key.Codes[r]
+		group := known[code]
+		if group == 0 {
+			group = p.rowKeys.slow(b, p.by, r, p.keys) + 1
+			known[code] = group
+		}
+		if int(group) <= len(dense) {
+			if slot := dense[group-1]; slot != 0 {
+				slots[k] = slot - 1
+				continue
+			}
+		}
+		slot, ok := p.slotOf(s, group-1, true)
+		if !ok {
+			return false // the slots so far are found again
+		}
+		slots[k], dense = slot, s.index.dense
+	}
+	return true
+}
+
+// within tells whether the times of the rows that count are in a span.
+func within(times []int64, sel []uint32, n int, sl span) bool {
+	most, start := uint64(0), sl.start
+	if sel == nil {
+		for _, t := range times[:n] {
+			most = max(most, uint64(t-start))
+		}
+	} else {
+		for _, r := range sel {
+			most = max(most, uint64(times[r]-start))
+		}
+	}
+	return most < uint64(sl.end-start)
 }
 
 // run fills slots for rows of these groups and times, up to a row that it leaves to place, and gives their number.
