@@ -250,3 +250,39 @@ func fuzzMerge(t *testing.T, spec Spec, typ batch.Type, data []byte, nulls uint8
 		}
 	}
 }
+
+// The two ways through a batch of doubles give the same, NaNs, infinities and zeros of both signs among them.
+func TestExtremesWithAndWithoutBranches(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	special := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1, -1}
+	for round := range 200 {
+		n := 300 + rng.IntN(300)
+		keys := 1 + rng.IntN(400)
+		slots, values := make([]uint32, n), make([]float64, n)
+		for i := range slots {
+			slots[i], values[i] = uint32(rng.IntN(keys)), float64(rng.IntN(100))-50
+			if round%2 == 0 && rng.IntN(20) == 0 {
+				values[i] = special[rng.IntN(len(special))]
+			}
+		}
+		for _, isMax := range []bool{false, true} {
+			fast, slow := &extremeDouble{max: isMax}, &extremeDouble{max: isMax}
+			fast.Grow(keys)
+			slow.Grow(keys)
+			for range 2 {
+				if isMax {
+					fast.maxOften(slots, values)
+					maxDoubles(slow.v, slots, values)
+				} else {
+					fast.minOften(slots, values)
+					minDoubles(slow.v, slots, values)
+				}
+				for s := range keys {
+					if a, b := math.Float64bits(fast.v[s]), math.Float64bits(slow.v[s]); a != b {
+						t.Fatalf("round %d, max %t, slot %d: %x, with branches %x", round, isMax, s, a, b)
+					}
+				}
+			}
+		}
+	}
+}
