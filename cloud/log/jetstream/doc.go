@@ -19,6 +19,6 @@
 // whenever it fails, and every record's offset is checked for
 // contiguity, so that a record that the server has lost is an error and never a silent gap.
 //
-// A deleted key leaves a marker, because its revision must not come back. The
-// marker is removed by the next deletion.
+// A deleted key leaves a marker for good: without it the revision would come back, and after a
+// crash the value, which the server only takes for displaced as long as something displaces it.
 package jetstream

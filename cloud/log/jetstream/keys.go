@@ -92,21 +92,10 @@ func (s *Store) Delete(ctx context.Context, key string, expect uint64) error {
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	marker, err := s.putKey(ctx, key, []byte{keyDeleted}, expect)
-	if err != nil {
+	// The marker stays: the value before it is only displaced by it, and would be the subject's
+	// last message again when the server rebuilds its state after a crash.
+	if _, err := s.putKey(ctx, key, []byte{keyDeleted}, expect); err != nil {
 		return fmt.Errorf("log: delete key %q: %w", key, err)
-	}
-	s.mu.Lock()
-	old := s.marker
-	s.marker = max(old, marker)
-	old = min(old, marker) // of two deletions at once, the older marker goes
-	s.mu.Unlock()
-	if old == 0 {
-		return nil
-	}
-	// The stream's last sequence is above the old marker, so that no revision comes back.
-	if err := s.keys.DeleteMsg(ctx, old); err != nil && !errors.Is(err, js.ErrMsgNotFound) {
-		s.cfg.Logger.Debug("jetstream: the marker of a deleted key is left over", "revision", old, "error", err)
 	}
 	return nil
 }

@@ -32,8 +32,7 @@ type Store struct {
 	closed atomic.Bool
 	done   chan struct{} // closed by Close
 
-	mu     sync.Mutex
-	marker uint64 // sequence of the newest deletion marker in KEYS; 0 = none known
+	mu sync.Mutex
 }
 
 var (

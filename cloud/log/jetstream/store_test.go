@@ -178,6 +178,22 @@ func child(dir string) error {
 	}()
 	go func() {
 		for i := 0; ; i++ {
+			name := fmt.Sprint("gone-", i)
+			rev, err := s.Put(ctx(), name, []byte("v"), 0)
+			if err == nil {
+				err = s.Delete(ctx(), name, rev)
+			}
+			if err != nil && !errors.Is(err, log.ErrConflict) { // put by the child before, and not deleted any more
+				failed <- err
+				return
+			}
+			if err == nil {
+				say("gone %d", i)
+			}
+		}
+	}()
+	go func() {
+		for i := 0; ; i++ {
 			if err := s.PutObject(ctx(), "object", object(i)); err != nil {
 				failed <- err
 				return
@@ -203,6 +219,14 @@ func TestKill(t *testing.T) {
 		if _, rev, err := s.Get(t.Context(), "key"); err != nil || rev < acked.key {
 			t.Fatalf("the key has revision %d (%v), %d was acknowledged", rev, err, acked.key)
 		}
+		for _, i := range acked.gone {
+			if v, _, err := s.Get(t.Context(), fmt.Sprint("gone-", i)); !errors.Is(err, log.ErrNotFound) {
+				t.Fatalf("deleted key %d is there again: %q, %v", i, v, err)
+			}
+		}
+		if len(acked.gone) < 2 {
+			t.Fatalf("only %d keys were deleted", len(acked.gone))
+		}
 		checkObject(t, s, acked.object)
 		t.Logf("round %d: acknowledged offsets %v, key revision %d, object %d; next offsets sum to %d", round, acked.offsets, acked.key, acked.object, total)
 		if err := s.Close(); err != nil {
@@ -215,6 +239,7 @@ type acknowledged struct {
 	offsets [logtest.Partitions]uint64
 	key     uint64
 	object  int
+	gone    []uint64 // keys that were deleted
 }
 
 func runAndKill(t *testing.T, dir string, lines int) acknowledged {
@@ -246,6 +271,8 @@ func runAndKill(t *testing.T, dir string, lines int) acknowledged {
 			a.offsets[p] = max(a.offsets[p], n)
 		case "key":
 			a.key = max(a.key, n)
+		case "gone":
+			a.gone = append(a.gone, n)
 		case "object":
 			a.object = max(a.object, int(n))
 		}
