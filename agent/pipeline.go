@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -69,7 +70,7 @@ func newPipeline(c pipelineConfig) (*pipeline, error) {
 		plans[i] = versions[i].Plan
 	}
 	var err error
-	if p.sinks, err = openSinks(plans, c.Store, c.Agent, c.Sinks, c.Log); err != nil {
+	if p.sinks, err = openSinks(plans, c.Store, fmt.Sprintf("%s/%d", c.Agent, c.Epoch), c.Sinks, c.Log); err != nil {
 		return nil, err
 	}
 	from := int64(math.MinInt64)

@@ -90,7 +90,8 @@ type edgeSink struct {
 }
 
 // openSinks opens the sinks of a pipeline's versions; the last of them says where a sink delivers.
-func openSinks(versions []*plan.Plan, store *checkpoint.Store, agent string, o SinkOptions, log *slog.Logger) (*edgeSinks, error) {
+// id, the agent and its store epoch, begins the ids of messages.
+func openSinks(versions []*plan.Plan, store *checkpoint.Store, id string, o SinkOptions, log *slog.Logger) (*edgeSinks, error) {
 	all := &edgeSinks{by: map[*plan.Node]rendering{}}
 	byName := map[string]*edgeSink{}
 	for _, p := range slices.Backward(versions) {
@@ -110,7 +111,7 @@ func openSinks(versions []*plan.Plan, store *checkpoint.Store, agent string, o S
 			if n.Input >= 0 {
 				schema = plan.SchemaOf(p.Edge.Nodes[n.Input].Schema)
 			}
-			r, err := sink.NewRenderer(agent+"/"+p.PipelineId+"/"+s.Name, s.GetMqtt().GetTopic(), schema)
+			r, err := sink.NewRenderer(fmt.Sprintf("%s/%s/%d/%s", id, p.PipelineId, p.Version, s.Name), s.GetMqtt().GetTopic(), schema)
 			if err != nil {
 				return nil, err
 			}

@@ -128,10 +128,10 @@ func TestEdgeSinkDeliversWhatWasCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"_id":"a/t-1/log/1/0","device":"a","ts":"2023-11-14T22:13:20Z"}
-{"_id":"a/t-1/log/1/1","device":"b","ts":"2023-11-14T22:13:20Z"}
-{"_id":"a/t-1/log/2/0","device":"c","ts":"2023-11-14T22:13:20Z"}
-{"_id":"a/t-1/log/3/0","device":"d","ts":"2023-11-14T22:13:20Z"}
+	want := `{"_id":"a/1/t-1/1/log/1/0","device":"a","ts":"2023-11-14T22:13:20Z"}
+{"_id":"a/1/t-1/1/log/1/1","device":"b","ts":"2023-11-14T22:13:20Z"}
+{"_id":"a/1/t-1/1/log/2/0","device":"c","ts":"2023-11-14T22:13:20Z"}
+{"_id":"a/1/t-1/1/log/3/0","device":"d","ts":"2023-11-14T22:13:20Z"}
 `
 	if string(got) != want {
 		t.Errorf("the file holds\n%swant\n%s", got, want)

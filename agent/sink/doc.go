@@ -10,7 +10,8 @@
 //
 // What a commit holds is delivered at least once: a crash between Deliver and
 // the acknowledgement's way to the disk repeats it. Every object carries its _id,
-// by which a receiver tells a repetition: equal ids are equal messages.
+// by which a receiver tells a repetition: equal ids are equal messages. It names agent, store epoch, pipeline, version, sink,
+// record and position.
 //
 // A sink holds up nothing else. Its queue has a budget of bytes; beyond it the
 // oldest messages are dropped and counted.

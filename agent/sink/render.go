@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/leatio/leat/engine/batch"
 	"github.com/leatio/leat/internal/jsonl"
@@ -39,8 +41,11 @@ func ParseTemplate(text string, s batch.Schema) (Template, error) {
 	}
 }
 
-// Expand gives the topic of a row. What a topic's level cannot hold (/, +, # and
-// zero bytes) becomes _ within a value, and so does a null.
+// maxLevelBytes bounds what a value adds to a topic, which may have 65,535 bytes in all.
+const maxLevelBytes = 1000
+
+// Expand gives the topic of a row. What a topic's level cannot hold (/, +, #, control
+// characters, what is no UTF-8) becomes _ within a value, and so does a null.
 func (t *Template) Expand(b *batch.Batch, row int) string {
 	if len(t.columns) == 0 {
 		return t.parts[0]
@@ -75,8 +80,11 @@ func levelOf(c *batch.Column, row int) string {
 	if text == "" {
 		return "_"
 	}
+	if len(text) > maxLevelBytes {
+		text = text[:maxLevelBytes]
+	}
 	return strings.Map(func(r rune) rune {
-		if r == '/' || r == '+' || r == '#' || r == 0 {
+		if r == '/' || r == '+' || r == '#' || unicode.IsControl(r) || r == utf8.RuneError || r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef {
 			return '_'
 		}
 		return r

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -13,11 +12,19 @@ import (
 
 // Outlet is where messages go.
 type Outlet interface {
-	// Deliver returns nil once the other side has all messages. After an error
-	// it may be called with the same ones again.
-	Deliver(ctx context.Context, messages []Message) error
+	// Deliver gives the messages to the other side, in their order, and tells how many
+	// of them, from the first on, it has for sure: all of them where there is no error. After an
+	// error it is called with the others again.
+	Deliver(ctx context.Context, messages []Message) (delivered int, err error)
 	Close() error
 }
+
+// ErrUnreachable says that the other side could not be reached at all, so that no message is to blame.
+var ErrUnreachable = errors.New("it cannot be reached")
+
+// maxStrikes is how often a message may fail by itself while the other side can be
+// reached; then it is given up, so that the others go on.
+const maxStrikes = 5
 
 // Queue is the stream of the store that holds a sink's records, numbered from First up to Next.
 type Queue interface {
@@ -60,7 +67,7 @@ type size struct {
 type Stats struct {
 	Name      string
 	Delivered uint64 // messages
-	Dropped   uint64 // messages beyond the budget, or that the disk lost
+	Dropped   uint64 // messages beyond the budget, that the disk lost, or that the other side never takes
 	Failures  uint64 // deliveries that were tried in vain
 	Waiting   uint64 // messages in the queue
 	Bytes     int64  // of the queue
@@ -77,14 +84,9 @@ func New(cfg Config) (*Runner, error) {
 	}
 	r := &Runner{cfg: cfg, first: cfg.Queue.First(), stats: Stats{Name: cfg.Name}}
 	for seq := r.first; seq < cfg.Queue.Next(); seq++ {
-		b, err := cfg.Queue.Read(seq)
-		if err != nil {
-			return nil, fmt.Errorf("sink %s: record %d of its queue: %w", cfg.Name, seq, err)
-		}
-		messages, err := ParseMessages(b)
-		if err != nil {
-			return nil, fmt.Errorf("sink %s: record %d of its queue: %w", cfg.Name, seq, err)
-		}
+		// One that cannot be read counts for nothing here; deliver gives it up.
+		b, _ := cfg.Queue.Read(seq)
+		messages, _ := ParseMessages(b)
 		r.sizes = append(r.sizes, size{int64(len(b)), len(messages)})
 		r.bytes += int64(len(b))
 	}
@@ -168,7 +170,7 @@ func (r *Runner) deliver(ctx context.Context, seq uint64) error {
 		return nil
 	}
 	r.tell("a record of an edge sink's queue cannot be read; its messages are lost", "record", seq, "error", err)
-	return r.done(seq, func(z size) { r.stats.Dropped += uint64(z.messages) })
+	return r.done(seq, func(z size) { r.stats.Dropped += uint64(max(z.messages, 1)) })
 }
 
 // gone tells whether a record was dropped meanwhile.
@@ -178,30 +180,69 @@ func (r *Runner) gone(seq uint64) bool {
 	return seq < r.first
 }
 
+// deliverAll brings the messages of a record out. After a failure they go one by one, to
+// find the one that fails by itself.
 func (r *Runner) deliverAll(ctx context.Context, seq uint64, messages []Message) error {
-	for pause := r.cfg.MinBackoff; ; pause = min(2*pause, r.cfg.MaxBackoff) {
-		err := r.cfg.Outlet.Deliver(ctx, messages)
-		if err == nil {
-			return r.done(seq, func(size) { r.stats.Delivered += uint64(len(messages)); r.stats.Error = "" })
+	strikes, pause := 0, r.cfg.MinBackoff
+	for len(messages) > 0 {
+		next := messages
+		if strikes > 0 {
+			next = messages[:1]
 		}
-		if ctx.Err() != nil {
+		n, err := r.cfg.Outlet.Deliver(ctx, next)
+		messages = messages[n:]
+		r.count(n, err)
+		switch {
+		case err == nil:
+			strikes, pause = 0, r.cfg.MinBackoff
+			continue
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case n > 0:
+			strikes, pause = 1, r.cfg.MinBackoff
+		case !errors.Is(err, ErrUnreachable):
+			strikes++
 		}
-		r.mu.Lock()
-		r.stats.Failures++
-		r.stats.Error = err.Error()
-		r.mu.Unlock()
+		if strikes > maxStrikes {
+			r.tell("an edge sink gives a message up that the other side never takes", "topic", messages[0].Topic, "bytes", len(messages[0].Payload), "error", err)
+			r.mu.Lock()
+			r.stats.Dropped++
+			r.mu.Unlock()
+			messages, strikes, pause = messages[1:], 1, r.cfg.MinBackoff
+			continue
+		}
 		r.tell("an edge sink cannot deliver and tries again; its messages wait on disk", "error", err)
-		timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := wait(ctx, pause/2+rand.N(pause/2+1)); err != nil {
+			return err
 		}
+		pause = min(2*pause, r.cfg.MaxBackoff)
 		if r.gone(seq) {
 			return nil
 		}
+	}
+	return r.done(seq, func(size) {})
+}
+
+// count notes the outcome of a delivery.
+func (r *Runner) count(delivered int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.Delivered += uint64(delivered)
+	r.stats.Error = ""
+	if err != nil {
+		r.stats.Failures++
+		r.stats.Error = err.Error()
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

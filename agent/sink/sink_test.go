@@ -36,11 +36,11 @@ func TestRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := rows("a", "no/such+level#", "c", "")
+	b := rows("a", "no/such+level#\x01\xff", "c", "")
 	b.Sel = []uint32{0, 1, 3}
 	want := []Message{
 		{"alarms/a/0", []byte(`{"_id":"edge-1/alarms/7/0","device":"a","temp":20.5,"n":0}`)},
-		{"alarms/no_such_level_/1", []byte(`{"_id":"edge-1/alarms/7/1","device":"no/such+level#","temp":21.5,"n":1}`)},
+		{"alarms/no_such_level___/1", []byte(`{"_id":"edge-1/alarms/7/1","device":"no/such+level#\u0001�","temp":21.5,"n":1}`)},
 		{"alarms/_/3", []byte(`{"_id":"edge-1/alarms/7/2","device":"","temp":23.5,"n":3}`)},
 	}
 	got := r.Append(nil, 7, b)
@@ -148,16 +148,19 @@ type outlet struct {
 	closed bool
 }
 
-func (o *outlet) Deliver(_ context.Context, m []Message) error {
+func (o *outlet) Deliver(_ context.Context, m []Message) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.broken != nil {
-		return o.broken
+		return 0, fmt.Errorf("%w: %w", ErrUnreachable, o.broken)
 	}
-	for _, x := range m {
+	for i, x := range m {
+		if strings.Contains(string(x.Payload), "poison") {
+			return max(i-1, 0), errors.New("the connection is lost") // the one before is not acknowledged any more
+		}
 		o.got = append(o.got, string(x.Payload))
 	}
-	return nil
+	return len(m), nil
 }
 
 func (o *outlet) Close() error { o.closed = true; return nil }
@@ -194,7 +197,7 @@ func TestRunnerDeliversOnceMoreUntilItSucceeds(t *testing.T) {
 			commit(t, r, q, fmt.Sprint(i))
 		}
 		time.Sleep(time.Minute)
-		if s := r.Stats(); s.Failures < 3 || s.Waiting != 3 || s.Error != "no broker" || s.Delivered != 0 {
+		if s := r.Stats(); s.Failures < 3 || s.Waiting != 3 || s.Error != "it cannot be reached: no broker" || s.Delivered != 0 {
 			t.Errorf("while the broker is away: %+v", s)
 		}
 		o.mend(nil)
@@ -265,6 +268,53 @@ func TestRunnerGoesOnBehindADamagedRecord(t *testing.T) {
 		synctest.Wait()
 		if s := r.Stats(); s.Dropped != 2 || s.Delivered != 1 || q.First() != 3 {
 			t.Errorf("%+v, first %d", s, q.First())
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// A message that the other side never takes is given up; the others of its record arrive.
+func TestRunnerGivesUpAMessageThatAlwaysFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, o := newQueue(), &outlet{}
+		r, err := New(Config{Name: "s", Queue: q, Outlet: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = r.Run(ctx) }()
+		b := AppendMessages(nil, []Message{{"t", []byte("1")}, {"t", []byte("2")}, {"t", []byte("poison")}, {"t", []byte("3")}})
+		r.Add(len(b), 4)
+		q.put(b)
+		commit(t, r, q, "4")
+		time.Sleep(10 * time.Minute)
+		got := o.delivered()
+		if s := r.Stats(); s.Dropped != 1 || s.Delivered != 4 || s.Waiting != 0 || got[len(got)-1] != "4" || !slices.Contains(got, "3") {
+			t.Errorf("%+v, delivered %v", s, got)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// A damaged record in the queue at the start holds up nothing.
+func TestRunnerBeginsWithADamagedRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, o := newQueue(), &outlet{}
+		q.put([]byte{9, 9, 9})
+		q.put(AppendMessages(nil, []Message{{"t", []byte("behind")}}))
+		r, err := New(Config{Name: "s", Queue: q, Outlet: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = r.Run(ctx) }()
+		synctest.Wait()
+		if s := r.Stats(); s.Dropped != 1 || s.Delivered != 1 {
+			t.Errorf("%+v", s)
 		}
 		cancel()
 		synctest.Wait()

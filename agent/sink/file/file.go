@@ -23,61 +23,77 @@ type Config struct {
 type Outlet struct {
 	cfg  Config
 	file *os.File
-	size int64
 	buf  []byte
 }
 
 // New returns an outlet; the file is opened by the first Deliver.
 func New(cfg Config) *Outlet { return &Outlet{cfg: cfg} }
 
-// Deliver appends a line for each message and syncs the file. What an earlier
-// failure left of a line is cut off first.
-func (o *Outlet) Deliver(_ context.Context, messages []sink.Message) error {
+// Deliver appends a line for each message and syncs the file.
+func (o *Outlet) Deliver(_ context.Context, messages []sink.Message) (delivered int, err error) {
 	o.buf = o.buf[:0]
 	for _, m := range messages {
 		o.buf = append(append(o.buf, m.Payload...), '\n')
 	}
-	if err := o.open(); err != nil {
+	if err := o.append(); err != nil {
+		return 0, fmt.Errorf("file sink: %w: %w", sink.ErrUnreachable, err)
+	}
+	return len(messages), nil
+}
+
+// append writes the buffer at the end of the file, in one call: another sink may
+// write to the same file.
+func (o *Outlet) append() error {
+	size, err := o.open()
+	if err != nil {
 		return err
 	}
-	if o.cfg.MaxBytes > 0 && o.size > 0 && o.size+int64(len(o.buf)) > o.cfg.MaxBytes {
+	if o.cfg.MaxBytes > 0 && size > 0 && size+int64(len(o.buf)) > o.cfg.MaxBytes {
 		if err := o.rotate(); err != nil {
 			return err
 		}
+		if size, err = o.open(); err != nil {
+			return err
+		}
 	}
-	if _, err := o.file.WriteAt(o.buf, o.size); err != nil {
-		return errors.Join(err, o.file.Truncate(o.size))
-	}
-	if err := o.file.Sync(); err != nil {
+	if n, err := o.file.Write(o.buf); err != nil {
+		if n > 0 {
+			err = errors.Join(err, o.file.Truncate(size))
+		}
 		return err
 	}
-	o.size += int64(len(o.buf))
-	return nil
+	return o.file.Sync()
 }
 
-// open opens the file unless it is open, or was moved away by someone else.
-func (o *Outlet) open() error {
+// open opens the file unless it is open, or was moved away by someone else, and gives its
+// size. What a crash left of a line is cut off.
+func (o *Outlet) open() (size int64, err error) {
 	if o.file != nil {
 		now, err := os.Stat(o.cfg.Path)
 		if err == nil {
 			mine, serr := o.file.Stat()
 			if serr == nil && os.SameFile(now, mine) {
-				return nil
+				return mine.Size(), nil
 			}
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return 0, err
 		}
 		if err := o.Close(); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	f, err := os.OpenFile(o.cfg.Path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(o.cfg.Path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
-		return fmt.Errorf("file sink: %w", err)
+		return 0, err
+	}
+	if size, err = endOfLines(f); err == nil {
+		err = f.Truncate(size)
+	}
+	if err != nil {
+		return 0, errors.Join(err, f.Close())
 	}
 	o.file = f
-	o.size, err = endOfLines(f)
-	return err
+	return size, nil
 }
 
 // endOfLines is where the last whole line ends: a crash may have left a part of one.
@@ -106,10 +122,7 @@ func (o *Outlet) rotate() error {
 	if err := o.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(o.cfg.Path, o.cfg.Path+".1"); err != nil {
-		return err
-	}
-	return o.open()
+	return os.Rename(o.cfg.Path, o.cfg.Path+".1")
 }
 
 // Close closes the file.

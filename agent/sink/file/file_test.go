@@ -23,7 +23,7 @@ func deliver(t *testing.T, o *Outlet, payloads ...string) {
 	for _, p := range payloads {
 		m = append(m, sink.Message{Payload: []byte(p)})
 	}
-	if err := o.Deliver(t.Context(), m); err != nil {
+	if _, err := o.Deliver(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -72,7 +72,7 @@ func TestRotates(t *testing.T) {
 
 func TestADirectoryThatIsNotThere(t *testing.T) {
 	o := New(Config{Path: filepath.Join(t.TempDir(), "none", "rows.jsonl")})
-	if err := o.Deliver(t.Context(), []sink.Message{{Payload: []byte("x")}}); err == nil {
+	if _, err := o.Deliver(t.Context(), []sink.Message{{Payload: []byte("x")}}); err == nil {
 		t.Error("no error")
 	}
 }

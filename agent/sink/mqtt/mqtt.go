@@ -43,37 +43,39 @@ func New(cfg Config) (*Outlet, error) {
 	return &Outlet{cfg: cfg}, nil
 }
 
-// Deliver publishes the messages and waits for the broker's acknowledgements.
-func (o *Outlet) Deliver(ctx context.Context, messages []sink.Message) error {
-	if err := o.connect(ctx); err != nil {
-		return fmt.Errorf("broker %s: %w", o.cfg.Broker.URL, err)
-	}
-	if err := o.publish(ctx, messages); err != nil {
-		return errors.Join(fmt.Errorf("broker %s: %w", o.cfg.Broker.URL, err), o.Close())
-	}
-	return nil
-}
+// inFlight is how many messages wait for the broker's acknowledgement at once.
+const inFlight = 64
 
-func (o *Outlet) publish(ctx context.Context, messages []sink.Message) error {
-	tokens := make([]paho.Token, len(messages))
-	for i, m := range messages {
-		tokens[i] = o.client.Publish(m.Topic, o.cfg.QoS, o.cfg.Retain, m.Payload)
+// Deliver publishes the messages and waits for the broker's acknowledgements.
+func (o *Outlet) Deliver(ctx context.Context, messages []sink.Message) (delivered int, err error) {
+	if err := o.connect(ctx); err != nil {
+		return 0, fmt.Errorf("broker %s: %w: %w", o.cfg.Broker.URL, sink.ErrUnreachable, err)
 	}
-	timer := time.NewTimer(o.cfg.Broker.Timeout())
-	defer timer.Stop()
-	for _, t := range tokens {
-		select {
-		case <-t.Done():
-			if err := t.Error(); err != nil {
-				return err
-			}
-		case <-timer.C:
-			return ErrRefused
-		case <-ctx.Done():
-			return ctx.Err()
+	var tokens []paho.Token
+	for sent := 0; delivered < len(messages); delivered++ {
+		for ; sent < len(messages) && sent < delivered+inFlight; sent++ {
+			m := &messages[sent]
+			tokens = append(tokens, o.client.Publish(m.Topic, o.cfg.QoS, o.cfg.Retain, m.Payload))
+		}
+		if err := o.acknowledged(ctx, tokens[delivered]); err != nil {
+			return delivered, errors.Join(fmt.Errorf("broker %s: %w", o.cfg.Broker.URL, err), o.Close())
 		}
 	}
-	return nil
+	return delivered, nil
+}
+
+// acknowledged waits for one message, as long as an answer may take.
+func (o *Outlet) acknowledged(ctx context.Context, t paho.Token) error {
+	timer := time.NewTimer(o.cfg.Broker.Timeout())
+	defer timer.Stop()
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-timer.C:
+		return ErrRefused
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (o *Outlet) connect(ctx context.Context) error {

@@ -81,7 +81,7 @@ func TestPublishesAndConnectsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Close() //nolint:errcheck // closed below
-	if err := o.Deliver(t.Context(), messages(100)); err != nil {
+	if _, err := o.Deliver(t.Context(), messages(100)); err != nil {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(20 * time.Second)
@@ -97,12 +97,12 @@ func TestPublishesAndConnectsAnew(t *testing.T) {
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Deliver(t.Context(), messages(1)); err == nil || !strings.Contains(err.Error(), address) {
+	if _, err := o.Deliver(t.Context(), messages(1)); err == nil || !strings.Contains(err.Error(), address) {
 		t.Errorf("without a broker: %v", err)
 	}
 	server = startBroker(t, address)
 	defer server.Close() //nolint:errcheck // the test has ended
-	if err := o.Deliver(t.Context(), messages(3)); err != nil {
+	if _, err := o.Deliver(t.Context(), messages(3)); err != nil {
 		t.Errorf("with a broker again: %v", err)
 	}
 	late := listen(t, address) // the broker kept them
