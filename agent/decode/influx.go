@@ -49,7 +49,7 @@ var (
 )
 
 func (f *influxFormat) record(p []byte) error {
-	lines, most := 0, f.rows+f.limits.Rows
+	lines, most, comments := 0, f.rows+f.limits.Rows, false
 	for n := 1; len(p) > 0; n++ {
 		if p[0] == '\n' || p[0] == '\r' || p[0] == ' ' {
 			p = p[1:]
@@ -57,6 +57,7 @@ func (f *influxFormat) record(p []byte) error {
 			continue
 		}
 		if p[0] == '#' {
+			comments = true
 			end := bytes.IndexByte(p, '\n')
 			if end < 0 {
 				break
@@ -78,7 +79,7 @@ func (f *influxFormat) record(p []byte) error {
 		p = rest
 		lines++
 	}
-	if lines == 0 {
+	if lines == 0 && !comments {
 		return errEmpty
 	}
 	return nil

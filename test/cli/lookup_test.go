@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,4 +64,27 @@ func TestLookupOnAFleet(t *testing.T) {
 	wait("SELECT count(*) FROM sites", "2")
 	apply("again.yaml")
 	wait("SELECT site FROM found", "DEV-0001")
+}
+
+// A pipeline may end on the gateway altogether: the cloud only hands it out.
+func TestPipelineThatEndsOnTheGateway(t *testing.T) {
+	n := startNode(t)
+	token, _ := n.token(t)
+	cmd := command(t, n.dir, "leat-agent", "--data-dir", "agent", "--name", "gateway", "--token", token)
+	proc.Start(t, "leat-agent", cmd).Says(t, patience, "connected to the cloud")
+	text := "name: here\nsource: {sim: {devices: 2, rate: 50}, format: json, schema: {device: string, temp: double}}\nsinks: [{file: {path: rows.jsonl}, place: edge}]\n"
+	if err := os.WriteFile(filepath.Join(n.dir, "here.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t, n.dir, "leat", "--api", n.api, "apply", "here.yaml"); r.Code != 0 {
+		t.Fatal(r)
+	}
+	proc.Wait(t, patience, "rows on the gateway", func() (bool, string) {
+		b, err := os.ReadFile(filepath.Join(n.dir, "agent", "rows.jsonl"))
+		return strings.Count(string(b), `"device":`) > 10, fmt.Sprint(string(b), err)
+	})
+	proc.Wait(t, patience, "here: running", func() (bool, string) {
+		r := run(t, n.dir, "leat", "--api", n.api, "fleet", "ls")
+		return strings.Contains(r.Out, "here: running"), r.Out + r.Err
+	})
 }
