@@ -33,6 +33,13 @@ func (a *extremeDouble) Add(slots []uint32, col *batch.Column, _ []int64, rows [
 		a.maxOften(slots, a.dense(values, rows))
 	case often:
 		a.minOften(slots, a.dense(values, rows))
+	default:
+		a.plain(slots, values, rows)
+	}
+}
+
+func (a *extremeDouble) plain(slots []uint32, values []float64, rows []uint32) {
+	switch {
 	case rows == nil && a.max:
 		maxDoubles(a.v, slots, values)
 	case rows == nil:
@@ -162,7 +169,8 @@ func greater(cur, v float64) float64 {
 }
 
 func (a *extremeDouble) Merge(slots []uint32, state []batch.Column, rows []uint32) {
-	a.Add(slots, &state[0], nil, rows)
+	slots, rows = a.skip.of(&state[0], slots, rows)
+	a.plain(slots, state[0].Doubles, rows)
 }
 
 func (a *extremeDouble) MergeFrom(slots []uint32, from Accumulator, fromSlots []uint32) {

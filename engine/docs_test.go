@@ -80,7 +80,7 @@ func TestTheExamplesOfTheSteps(t *testing.T) {
 		}
 		diff(t, name, results(t, p, table, block(section, "Rows:")), block(section, "Results:"))
 	}
-	if run != 5 {
+	if run != 13 {
 		t.Errorf("%d examples", run)
 	}
 }
