@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +30,6 @@ type Store struct {
 
 	closed atomic.Bool
 	done   chan struct{} // closed by Close
-
-	mu sync.Mutex
 }
 
 var (
