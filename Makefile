@@ -67,7 +67,7 @@ $(LINT):
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
 lint: $(LINT) ## golangci-lint with the import rules of .golangci.yml
-	$(LINT) run --allow-parallel-runners ./...
+	GOLANGCI_LINT_CACHE=$(CURDIR)/bin/lint-cache $(LINT) run --allow-parallel-runners ./... # a cache of its own: the linter mixes up clones
 	GOARCH=arm $(GO) vet ./engine/... ./cmd/leat-agent # ints of 32 bits
 
 sim-engine: ## random pipelines on random fleets against a naive computation (SEED, FOR)
