@@ -162,7 +162,7 @@ func windowSpecs() []field {
 }
 
 func freshnessKeys() *shape {
-	return duration("The longest time from the commit of a row on the agent to offering its effect to the uplink. \"window\" sends once, at the window's end.", "window")
+	return duration("The longest time from the commit of a row on the agent to offering its effect to the uplink. \"window\" sends when a slice of the window has ended, and with it what the next one has so far.", "window")
 }
 
 func zoneKeys() *shape {
